@@ -1,0 +1,94 @@
+"""The application: its parts, wired together."""
+
+import signal
+import sys
+import tomllib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from anyio import to_thread
+from fastapi import FastAPI
+from starlette.middleware import Middleware
+from starlette.middleware.body_limit import RequestBodyLimitMiddleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+
+from app import health
+from app.database import Database
+from app.errors import ProblemMiddleware, handle_errors
+from app.observability import RequestMiddleware, configure_logging
+from app.openapi import Service
+from app.routers import ROUTERS
+from app.settings import Settings
+
+
+def create_app(settings: Settings) -> FastAPI:
+    app = Service(
+        **_project(),
+        lifespan=_lifespan,
+        middleware=_middleware(settings),
+        redirect_slashes=False,
+        generate_unique_id_function=lambda route: route.name,
+        swagger_ui_parameters={"persistAuthorization": True},
+    )
+    app.state.settings = settings
+    app.state.database = Database(settings)
+    handle_errors(app)
+    for router in (health.router, *ROUTERS):
+        app.include_router(router)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    # One thread a connection: none ever waits for another's connection.
+    limiter = to_thread.current_default_thread_limiter()
+    limiter.total_tokens = app.state.settings.database_pool_size
+    yield
+    app.state.database.dispose()
+
+
+def _middleware(settings: Settings) -> list[Middleware]:
+    """Outermost first. Problems stand inside CORS, so that a web page can read every error,
+    and outside it, for those that are its own."""
+    return [
+        Middleware(RequestMiddleware, log_user_id=settings.log_user_id),
+        Middleware(ProblemMiddleware),
+        Middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+            allow_headers=[settings.user_id_header, "Content-Type"],
+            expose_headers=["Location", "X-Request-ID"],
+        ),
+        Middleware(ProblemMiddleware),
+        Middleware(TrustedHostMiddleware, allowed_hosts=settings.allowed_hosts or ["*"]),
+        Middleware(RequestBodyLimitMiddleware, max_body_size=settings.max_body_bytes),
+    ]
+
+
+def _project() -> dict[str, Any]:
+    """The title, description and version that pyproject.toml gives the project."""
+    file = Path(__file__).parents[1] / "pyproject.toml"
+    if not file.exists():
+        return {}
+    project = tomllib.loads(file.read_text(encoding="utf-8"))["project"]
+    return {
+        "title": project["name"],
+        "description": project["description"],
+        "version": project["version"],
+    }
+
+
+def __getattr__(name: str) -> FastAPI:
+    """`app`, made when a server asks for it: importing this module needs no settings."""
+    if name != "app":
+        raise AttributeError(name)
+    settings = Settings.load()
+    configure_logging(settings)
+    # uvicorn raises the signal again when it has shut down: that is a success, not a crash.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    globals()[name] = app = create_app(settings)
+    return app

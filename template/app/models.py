@@ -1,0 +1,62 @@
+"""What the models of every resource share."""
+
+import re
+import sys
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import BeforeValidator, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic_core import CoreSchema, PydanticCustomError
+from pydantic_core.core_schema import no_info_after_validator_function
+from sqlmodel import SQLModel
+
+if sys.version_info >= (3, 14):
+    from uuid import uuid7 as new_id
+else:
+    from uuid_utils.compat import uuid7 as new_id
+
+__all__ = ["ResourceId", "Storable", "new_id"]
+
+# Names that every database gives alike, so that a migration can name what it drops.
+SQLModel.metadata.naming_convention = {
+    "pk": "pk_%(table_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+}
+
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+
+
+def _canonical(value: object) -> object:
+    """Python also reads braces, `urn:uuid:` and bare digits; a client gets one spelling."""
+    if isinstance(value, str) and not _UUID.fullmatch(value):
+        raise PydanticCustomError("uuid", "Input should be a UUID of 36 characters")
+    return value
+
+
+ResourceId = Annotated[UUID, BeforeValidator(_canonical)]
+
+
+class Storable:
+    """Text that PostgreSQL can hold: every character but U+0000. `pattern` says so in OpenAPI."""
+
+    def __init__(self, pattern: str = "^[^\\u0000]*$") -> None:
+        self.pattern = pattern
+
+    def __get_pydantic_core_schema__(
+        self, source: type[str], handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return no_info_after_validator_function(_storable, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {**handler(schema), "pattern": self.pattern}
+
+
+def _storable(text: str) -> str:
+    if "\0" in text:
+        raise PydanticCustomError("nul", "Text should not contain the character U+0000")
+    return text

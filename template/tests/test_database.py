@@ -1,0 +1,136 @@
+"""What the database layer promises, on a real server."""
+
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from devtools.postgres import Server
+from sqlalchemy import text
+from sqlalchemy.exc import ProgrammingError
+from sqlmodel import col, func, select, update
+
+from app.database import USER_ROLE, Database, UserDatabase
+from app.errors import Unavailable
+from app.identity import UserId
+from app.main import create_app
+from app.settings import Settings
+from app.tasks.models import Task, TaskCreate
+from app.tasks.repository import TaskRepository
+from tests.conftest import client_of, make_settings, migrate, serve
+
+TASKS = "/api/v1/tasks"
+OTHERS_KILLED = """
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE application_name = 'app' AND datname = current_database() AND pid <> pg_backend_pid()
+"""
+COUNT = select(func.count()).select_from(Task)
+
+
+@pytest.fixture
+def database(settings: Settings) -> Database:
+    return Database(settings)
+
+
+@pytest.fixture
+def alice(database: Database) -> UserDatabase:
+    return database.for_user(UserId(f"alice-{uuid4()}"))
+
+
+@pytest.fixture
+def bob(database: Database) -> UserDatabase:
+    return database.for_user(UserId(f"bob-{uuid4()}"))
+
+
+def test_a_statement_without_its_filter_sees_and_changes_only_the_users_rows(
+    alice: UserDatabase, bob: UserDatabase
+) -> None:
+    for user in (alice, bob):
+        TaskRepository(user).create(TaskCreate(title="mine"))
+    assert alice.execute(COUNT)[0] == (1,)
+    changed = alice.execute(update(Task).values(title="all").returning(col(Task.user_id)))
+    assert changed == [(alice.user_id,)]
+    assert bob.execute(select(col(Task.title))) == [("mine",)]
+
+
+def test_nobody_can_write_a_row_for_another(alice: UserDatabase, bob: UserDatabase) -> None:
+    task = TaskRepository(alice).create(TaskCreate(title="mine"))
+    stolen = update(Task).where(col(Task.id) == task.id).values(user_id=bob.user_id)
+    with pytest.raises(ProgrammingError, match="row-level security"):
+        alice.execute(stolen)
+
+
+def test_role_and_user_end_with_the_statement(database: Database, alice: UserDatabase) -> None:
+    who = text("SELECT current_user, current_setting('app.user_id')")
+    assert alice.execute(who)[0] == (USER_ROLE, alice.user_id)
+    with database.unscoped() as connection:
+        assert connection.execute(who).one() == (connection.engine.url.username, "")
+
+
+def test_a_statement_runs_in_its_own_transaction(alice: UserDatabase) -> None:
+    TaskRepository(alice).create(TaskCreate(title="kept"))
+    with pytest.raises(ProgrammingError):
+        alice.execute(text("SELECT no_such_column"))
+    assert alice.execute(COUNT) == [(1,)]
+
+
+def test_several_statements_are_one_transaction_of_the_user(
+    alice: UserDatabase, bob: UserDatabase
+) -> None:
+    TaskRepository(bob).create(TaskCreate(title="theirs"))
+    with alice.transaction() as session:
+        task = Task(user_id=alice.user_id, id=uuid4(), title="1", description="", completed=False)
+        session.add(task)
+        session.flush()
+        assert session.exec(select(col(Task.title))).all() == ["1"]
+    assert alice.execute(COUNT) == [(1,)]
+
+
+def test_a_transaction_that_fails_leaves_nothing(alice: UserDatabase) -> None:
+    def add_and_fail() -> None:
+        with alice.transaction() as session:
+            session.add(
+                Task(user_id=alice.user_id, id=uuid4(), title="1", description="", completed=False)
+            )
+            session.flush()
+            raise RuntimeError("changed my mind")
+
+    with pytest.raises(RuntimeError, match="changed my mind"):
+        add_and_fail()
+    assert alice.execute(COUNT) == [(0,)]
+
+
+def test_a_request_that_waited_too_long_is_refused(settings: Settings) -> None:
+    impatient = settings.model_copy(update={"database_pool_timeout": -1.0})
+    with pytest.raises(Unavailable) as refused:
+        Database(impatient).for_user(UserId("alice")).execute(COUNT)
+    assert refused.value.detail == "The service is busy. Try again."
+
+
+def test_a_slow_statement_is_stopped(settings: Settings) -> None:
+    strict = settings.model_copy(update={"database_statement_timeout": 0.05})
+    with pytest.raises(Unavailable):
+        Database(strict).for_user(UserId("alice")).execute(text("SELECT pg_sleep(5)"))
+
+
+def test_tasks_survive_a_restart_and_requests_an_outage(tmp_path: Path) -> None:
+    with Server(tmp_path / "data") as server:
+        migrate(server.url())
+        app = create_app(make_settings(server.url()))
+        with serve(app) as url, client_of("alice", url) as alice:
+            task = alice.post(TASKS, json={"title": "Buy milk"}).json()
+            server.stop()
+            outage = alice.get(f"{TASKS}/{task['id']}")
+            assert outage.status_code == 503
+            assert outage.headers["Retry-After"] == "1"
+            assert alice.get("/healthz").status_code == 200
+            server.start()
+            assert alice.get(f"{TASKS}/{task['id']}").json() == task
+
+
+def test_connections_that_the_server_closed_fail_no_request(settings: Settings) -> None:
+    app = create_app(settings)
+    with serve(app) as url, client_of(f"alice-{uuid4()}", url) as alice:
+        assert alice.get(TASKS).status_code == 200
+        with Database(settings).unscoped() as connection:
+            assert connection.execute(text(OTHERS_KILLED)).all()
+        assert alice.get(TASKS).status_code == 200

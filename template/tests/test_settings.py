@@ -1,0 +1,95 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from app.settings import Settings
+from tests.conftest import make_settings
+
+URL = "postgresql://user:p%40ss%2Fw%25rd@host/database"
+
+
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg2"])
+def test_every_spelling_of_the_url_reaches_psycopg2(scheme: str) -> None:
+    url = make_settings(URL.replace("postgresql", scheme)).database_url
+    assert url.drivername == "postgresql+psycopg2"
+    assert url.password == "p@ss/w%rd"  # noqa: S105 - the point of the test
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("mysql://host/database", "does not begin with postgresql://"),
+        ("nonsense", "is not a URL"),
+        ("postgresql:///database", "names no host"),
+        ("postgresql://host", "names no database"),
+        ("postgresql://host/database?sslmoed=require", 'an invalid connection option "sslmoed"'),
+    ],
+)
+def test_a_url_that_cannot_work_is_refused(url: str, message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        make_settings(url)
+
+
+def test_neon_is_verified_in_full_with_certificates_that_are_there() -> None:
+    neon = "postgresql://u:p@ep-cool-1.us-east-2.aws.neon.tech/neondb"
+    pasted = make_settings(f"{neon}?sslmode=require&channel_binding=require").database_url.query
+    assert pasted["sslmode"] == "verify-full"
+    assert pasted["channel_binding"] == "require"
+    assert Path(str(pasted["sslrootcert"])).is_file()
+    assert make_settings(f"{neon}?sslmode=disable").database_url.query["sslmode"] == "disable"
+    own = make_settings(f"{neon}?sslmode=verify-full&sslrootcert=own.pem").database_url.query
+    assert own["sslrootcert"] == "own.pem"
+    assert "sslmode" not in make_settings(URL).database_url.query
+
+
+def test_the_urls_own_parameters_win() -> None:
+    query = make_settings(f"{URL}?connect_timeout=3&application_name=mine").database_url.query
+    assert (query["connect_timeout"], query["application_name"]) == ("3", "mine")
+
+
+def test_migrations_use_the_direct_host_of_a_neon_pooled_one() -> None:
+    pooled = "postgresql://u:p@ep-cool-1-pooler.c-2.us-east-2.aws.neon.tech/neondb"
+    assert make_settings(pooled).migration_url.host == "ep-cool-1.c-2.us-east-2.aws.neon.tech"
+    assert make_settings(URL).migration_url == make_settings(URL).database_url
+    given = make_settings(pooled, database_url_unpooled=URL)
+    assert given.migration_url == given.database_url_unpooled
+
+
+def test_lists_are_comma_separated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CORS_ORIGINS", "https://a.example, https://b.example")
+    settings = Settings(_env_file=None, database_url=URL, user_id_header="X-User-ID")
+    assert settings.cors_origins == ("https://a.example", "https://b.example")
+
+
+def test_the_service_says_which_settings_it_misses(tmp_path: Path) -> None:
+    refused = start(tmp_path, {})
+    assert refused.returncode != 0
+    assert "DATABASE_URL: is not set." in refused.stderr
+    assert "USER_ID_HEADER: is not set." in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+def test_a_refused_setting_is_named_without_its_value(tmp_path: Path) -> None:
+    refused = start(tmp_path, {"DATABASE_URL": "mysql://u:secret@host/db", "USER_ID_HEADER": "a b"})
+    assert "DATABASE_URL: does not begin with postgresql://." in refused.stderr
+    assert "USER_ID_HEADER:" in refused.stderr
+    assert "secret" not in refused.stderr
+
+
+def start(folder: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """Starts the service where no `.env` can help it."""
+    root = Path(__file__).parents[1]
+    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    return subprocess.run(
+        [sys.executable, "-m", "uvicorn", "--app-dir", str(root), "app.main:app", "--port", "0"],
+        env={**kept, **environment},
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
