@@ -1,0 +1,27 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from hooks.rendering import leave_git_hook, snapshot
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _isolated(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Neither the developer's Copier settings nor a surrounding git hook reaches a test."""
+    settings = tmp_path_factory.mktemp("copier") / "settings.yml"
+    settings.write_text("{}\n")
+    leave_git_hook()
+    os.environ["COPIER_SETTINGS_PATH"] = str(settings)
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The working tree as a template, apart from the repository itself."""
+    return snapshot(tmp_path_factory.mktemp("template"))
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the projects of this test worker have their environment and type cache."""
+    return tmp_path_factory.mktemp("shared")

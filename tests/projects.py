@@ -1,0 +1,83 @@
+"""Rendered projects, and the tools that run in them."""
+
+import os
+import re
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+UV = os.environ.get("UV", "uv")  # set by `uv run`, also where uv is not on the PATH
+
+GIT_IDENTITY = {
+    f"GIT_{role}_{detail}": "tests@example.com"
+    for role in ("AUTHOR", "COMMITTER")
+    for detail in ("NAME", "EMAIL")
+}
+
+# What a developer's shell may hold, and a project must not notice.
+_NOT_INHERITED = re.compile(r"DATABASE_URL.*|PYTHONPATH|UV_PROJECT.*|USER_ID_HEADER|VIRTUAL_ENV")
+
+DEFAULTS: Mapping[str, str] = {}
+# Together, the values that are most likely to break a format they are rendered into.
+QUOTES = {
+    "project_name": """1. He said: "it's 100% C:\\new" *#1* &amp; <b>more #""",
+    "project_slug": "a",
+    "description": """- key: [value], {x} <b>`"'''\"\"\"\\t\\ | $HOME ${HOME} %(here)s *!@""",
+    "user_id_header": "Remote-User",
+}
+UNICODE = {
+    "project_name": "日本語 👩‍💻 {{ name }} {% raw %} {# é",
+    "description": "Größe 👍 Ω → \u200f한국어; {{ project_name }} {% endraw %} `{{ 7 * 7 }}`",
+    "user_id_header": "x",
+}
+LONGEST = {
+    "project_name": "n" * 80,
+    "project_slug": "s" * 63,
+    "description": "d" * 200,
+    "user_id_header": "H" * 64,
+}
+ANSWERS = {"defaults": DEFAULTS, "quotes": QUOTES, "unicode": UNICODE, "longest": LONGEST}
+
+
+@dataclass(frozen=True)
+class Project:
+    root: Path
+    environment: Mapping[str, str]
+
+    def run(self, *command: str) -> str:
+        """Run to success, and return what it printed."""
+        done = subprocess.run(
+            command,
+            cwd=self.root,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            encoding="utf-8",
+            check=False,
+        )
+        assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout}"
+        return done.stdout
+
+    def sync(self) -> None:
+        """Install exactly what the project declares: an undeclared import fails."""
+        self.run(UV, "lock", "--quiet")
+        self.run(UV, "sync", "--quiet", "--frozen")
+
+    def files_for_git(self) -> list[str]:
+        """What `git add --all` would add to a new repository here."""
+        self.run("git", "init", "--quiet")
+        return self.run("git", "ls-files", "--others", "--exclude-standard").splitlines()
+
+    def uv_run(self, *command: str) -> str:
+        return self.run(UV, "run", "--no-sync", *command)
+
+
+def project_environment(shared: Path) -> dict[str, str]:
+    """One environment and one type cache in `shared`, for all projects of a test worker."""
+    return {
+        **{name: value for name, value in os.environ.items() if not _NOT_INHERITED.match(name)},
+        "UV_PROJECT_ENVIRONMENT": str(shared / "venv"),
+        "MYPY_CACHE_DIR": str(shared / "mypy"),
+    }

@@ -1,0 +1,88 @@
+"""The development server as its users know it: a process that speaks HTTP."""
+
+import os
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx2
+import psutil
+
+
+@dataclass(frozen=True)
+class Server:
+    process: subprocess.Popen[bytes]
+    url: str
+    user_id_header: str
+
+    def tasks(self, user: str) -> list[str]:
+        answer = httpx2.get(f"{self.url}/api/v1/tasks", headers={self.user_id_header: user})
+        assert answer.status_code == 200, answer.text
+        return [task["title"] for task in answer.json()["items"]]
+
+    def add(self, user: str, title: str) -> None:
+        headers = {self.user_id_header: user}
+        answer = httpx2.post(f"{self.url}/api/v1/tasks", headers=headers, json={"title": title})
+        assert answer.status_code == 201, answer.text
+
+    def signal(self, number: signal.Signals) -> int:
+        """Send it to the process group, as a terminal does, and return the exit code."""
+        os.killpg(self.process.pid, number)
+        return self.process.wait(timeout=30)
+
+    def is_ready(self) -> bool:
+        """Wait until it answers, or has ended, or has had two minutes."""
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline and self.process.poll() is None:
+            with suppress(httpx2.TransportError):
+                if httpx2.get(f"{self.url}/readyz").status_code == 200:
+                    return True
+            time.sleep(0.1)
+        return False
+
+
+@contextmanager
+def running(
+    command: Sequence[str], folder: Path, environment: Mapping[str, str], user_id_header: str
+) -> Iterator[Server]:
+    """Run `command`, where `{port}` is a free one, until the server that it starts is ready."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as log:
+        process = subprocess.Popen(
+            [part.replace("{port}", str(port)) for part in command],
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        server = Server(process, f"http://127.0.0.1:{port}", user_id_header)
+        try:
+            if not server.is_ready():
+                log.seek(0)
+                raise AssertionError(log.read())
+            yield server
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def left_over(*folders: Path) -> list[psutil.Process]:
+    """Processes that name one of the folders in their environment, arguments or own folder."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+            said = [process.cwd(), *process.cmdline(), *process.environ().values()]
+            if any(str(folder) in text for folder in folders for text in said):
+                found.append(process)
+    return found
