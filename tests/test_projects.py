@@ -73,6 +73,7 @@ def test_its_pre_commit_hooks_pass(project: Project, tmp_path: Path) -> None:
         ["ruff", "format", "--check", "--config"],
         ["ruff", "check", "--config"],
         ["mypy", "--config-file"],
+        ["pytest", "tests", "--rootdir=.", "-c"],
     ],
 )
 def test_the_template_passes_in_place(project: Project, tmp_path: Path, command: list[str]) -> None:

@@ -88,7 +88,9 @@ def __getattr__(name: str) -> FastAPI:
         raise AttributeError(name)
     settings = Settings.load()
     configure_logging(settings)
-    # uvicorn raises the signal again when it has shut down: that is a success, not a crash.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        # uvicorn puts its own handler in this one's place until it has shut down, and then raises
+        # the signal again: by then it tells of success, not of a crash.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     globals()[name] = app = create_app(settings)
     return app

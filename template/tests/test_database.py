@@ -1,5 +1,6 @@
 """What the database layer promises, on a real server."""
 
+import time
 from pathlib import Path
 from uuid import uuid4
 
@@ -113,7 +114,7 @@ def test_a_slow_statement_is_stopped(settings: Settings) -> None:
 
 
 def test_tasks_survive_a_restart_and_requests_an_outage(tmp_path: Path) -> None:
-    with Server(tmp_path / "data") as server:
+    with Server(tmp_path / "data", durable=False) as server:
         migrate(server.url())
         app = create_app(make_settings(server.url()))
         with serve(app) as url, client_of("alice", url) as alice:
@@ -133,4 +134,5 @@ def test_connections_that_the_server_closed_fail_no_request(settings: Settings) 
         assert alice.get(TASKS).status_code == 200
         with Database(settings).unscoped() as connection:
             assert connection.execute(text(OTHERS_KILLED)).all()
+        time.sleep(0.2)  # until the kernel has closed their sockets
         assert alice.get(TASKS).status_code == 200

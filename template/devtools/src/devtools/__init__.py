@@ -7,7 +7,3 @@ if sys.platform == "win32":
         "devtools need Linux, macOS or WSL: here, set DATABASE_URL, then run"
         " `uv run alembic upgrade head` and `uv run uvicorn app.main:app --reload`."
     )
-
-
-class DevtoolsError(Exception):
-    """Its message is one sentence that says what to do."""

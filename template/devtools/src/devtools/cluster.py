@@ -9,9 +9,9 @@ from functools import partial
 from pathlib import Path
 from typing import TextIO
 
-from devtools import DevtoolsError
+from devtools.errors import DevtoolsError
 from devtools.installation import check_owner
-from devtools.leash import Account, run
+from devtools.leash import GRACE, Account, run
 from devtools.locks import try_lock, until
 
 INITDB = (
@@ -22,7 +22,6 @@ INITDB = (
     "--locale-provider=builtin",
     "--builtin-locale=C.UTF-8",
 )
-PATIENCE = 5  # seconds for a server to obey
 
 
 def postgres_environment() -> dict[str, str]:
@@ -45,11 +44,12 @@ class Cluster:
 
     def lock(self) -> TextIO:
         """Lock the data for the caller, who owns it: any server still there has lost its owner."""
-        for order in (None, signal.SIGINT, signal.SIGKILL):
+        for order, patience in ((None, 2), (signal.SIGINT, GRACE), (signal.SIGKILL, GRACE)):
             # Only while it listens is the number in the file surely that of the server.
             if order and self.listens():
-                os.kill(int(self._pid_file.read_bytes().split()[0]), order)
-            if lock := until(partial(try_lock, self._lock), PATIENCE):
+                with suppress(OSError):
+                    os.kill(int(self._pid_file.read_bytes().split()[0]), order)
+            if lock := until(partial(try_lock, self._lock), patience):
                 return lock
         raise DevtoolsError(f"PostgreSQL still runs on {self.data}: stop it, then try again.")
 

@@ -15,8 +15,8 @@ from typing import NoReturn
 
 from dotenv import dotenv_values
 
-from devtools import DevtoolsError
 from devtools.banner import banner
+from devtools.errors import DevtoolsError
 from devtools.leash import Leash, run
 from devtools.locks import make_folder, try_lock, until
 from devtools.postgres import PROJECT_DATA, Server
@@ -35,14 +35,14 @@ def main() -> int:
     parser.add_argument("--port", help="by default PORT from the environment, else 8000")
     try:
         return _dev(parser.parse_args().port)
-    except DevtoolsError as error:
+    except (DevtoolsError, OSError) as error:
         print(f"dev: {error}", file=sys.stderr)
         return 1
 
 
 def _stop(number: int, _: FrameType | None) -> NoReturn:
     for each in STOP_SIGNALS:
-        signal.signal(each, signal.SIG_IGN)  # one is enough, and the cleanup must run to its end
+        signal.signal(each, signal.SIG_IGN)  # a second one must not stop the cleanup
     raise SystemExit(0 if number == signal.SIGINT else 128 + number)
 
 
@@ -56,20 +56,22 @@ def _end_with(parent: int) -> None:
 def _dev(port_option: str | None) -> int:
     if not Path("app/main.py").is_file():
         raise DevtoolsError("There is no app/main.py here: run this in the project's root folder.")
-    settings = _settings()
-    port = _port(port_option or settings.get("PORT", "8000"))
-    header = settings.get("USER_ID_HEADER", "X-User-ID")
-    with _only_one(port), _server(settings) as server:
+    settings = read_settings()
+    port = parse_port(port_option or settings.get("PORT", "8000"))
+    # The example has the header that was chosen for this project.
+    example = dotenv_values(".env.example").get("USER_ID_HEADER")
+    header = settings.get("USER_ID_HEADER") or example or "X-User-ID"
+    with only_one(port), _server(settings) as server:
         url = server.url() if server else settings["DATABASE_URL"]
         environment = {**os.environ, "USER_ID_HEADER": header}
         if server:
             environment |= {"DATABASE_URL": url, "DATABASE_URL_UNPOOLED": url}
         _migrate(environment)
-        text = banner(f"http://{HOST}:{port}", header, url, PROJECT_DATA if server else None)
-        return _serve(port, environment, server, text)
+        greeting = banner(f"http://{HOST}:{port}", header, url, server.home if server else None)
+        return _serve(port, environment, server, greeting)
 
 
-def _settings() -> dict[str, str]:
+def read_settings() -> dict[str, str]:
     """The environment over `.env`, as the application itself reads them."""
     settings: dict[str, str] = {}
     for source in (dotenv_values(".env"), os.environ):
@@ -77,14 +79,14 @@ def _settings() -> dict[str, str]:
     return settings
 
 
-def _port(text: str) -> int:
+def parse_port(text: str) -> int:
     if not text.isdecimal() or not 0 < int(text) < 2**16:
         raise DevtoolsError(f"{text!r} is not a port: give a number from 1 to 65535.")
     return int(text)
 
 
 @contextmanager
-def _only_one(port: int) -> Iterator[None]:
+def only_one(port: int) -> Iterator[None]:
     """Refuse to be the second `dev` of a project, or the second server on a port."""
     path = make_folder(PROJECT_DATA) / "dev.lock"
     holder = f"process {os.getpid()}, http://{HOST}:{port}"
@@ -116,8 +118,6 @@ def _server(settings: Mapping[str, str]) -> Iterator[Server | None]:
         yield None
     else:
         with Server(PROJECT_DATA) as server:
-            if not server.home.is_relative_to(PROJECT_DATA.resolve()):
-                print(f"root's PostgreSQL cannot reach this folder: its data is in {server.home}.")
             yield server
 
 
@@ -128,17 +128,16 @@ def _migrate(environment: Mapping[str, str]) -> None:
         raise DevtoolsError("The migrations failed: repair what is reported above.")
 
 
-def _serve(port: int, environment: Mapping[str, str], server: Server | None, text: str) -> int:
+def _serve(port: int, environment: Mapping[str, str], server: Server | None, greeting: str) -> int:
     uvicorn = [sys.executable, "-m", "uvicorn", "app.main:app", "--reload", "--reload-dir", "app"]
     options = ["--host", HOST, "--port", str(port), "--timeout-graceful-shutdown", "2"]
     with Leash([*uvicorn, *options], env=environment) as api:
-        greeted = False
         while (code := api.process.poll()) is None:
             if server and server.has_ended():
                 raise DevtoolsError(f"PostgreSQL has ended: see {server.home}/postgres.log.")
-            if not greeted and _answers(port):
-                greeted = True
-                print(text, flush=True)
+            if greeting and _answers(port):
+                print(greeting, flush=True)
+                greeting = ""
             time.sleep(0.2)
     return code
 

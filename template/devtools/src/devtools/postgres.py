@@ -9,8 +9,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Self, TextIO
 
-from devtools import DevtoolsError
 from devtools.cluster import Cluster, postgres_environment
+from devtools.errors import DevtoolsError
 from devtools.installation import MAJOR, find_programs, postgres_account, reachable, shared_folder
 from devtools.leash import Leash
 from devtools.locks import make_folder, try_lock, until
@@ -25,7 +25,8 @@ SETTINGS = (
     "--shared_buffers=32MB",
     "--timezone=UTC",
 )
-FAST = ("--fsync=off", "--synchronous_commit=off", "--full_page_writes=off")
+# Commits stay synchronous: that a killed server loses nothing holds in tests, too.
+FAST = ("--fsync=off", "--full_page_writes=off")
 
 
 class Server:
@@ -67,6 +68,7 @@ class Server:
     def kill(self) -> None:
         """End it as a power cut would."""
         self._leash.kill()
+        self._cluster.lock().close()  # which is free when the last of its processes has noticed
         self.stop()
 
     def has_ended(self) -> bool:
@@ -117,8 +119,8 @@ class Server:
             )
 
     def _wait_until_ready(self) -> None:
-        until(lambda: self.has_ended() or self._cluster.is_ready(), RECOVERY)
-        if self.has_ended() or not self._cluster.is_ready():
+        in_time = until(lambda: self.has_ended() or self._cluster.is_ready(), RECOVERY)
+        if not in_time or self.has_ended():
             tail = self._log.read_text("utf-8", "replace")[-1000:].strip()
             raise DevtoolsError(f"PostgreSQL does not start; {self._log} ends with:\n{tail}")
 
@@ -136,6 +138,6 @@ def embedded() -> Iterator[str]:
             until(lambda: server.is_free() or server.is_running(), PATIENCE)
             if not server.is_running():
                 running.enter_context(server)
-        except DevtoolsError as error:
+        except (DevtoolsError, OSError) as error:
             raise SystemExit(str(error)) from None
         yield server.url()
