@@ -26,7 +26,7 @@ def _digits(value: object) -> object:
 
 # In a query, pydantic alone would also take "yes", "on", "1_0" and " 10.0 ".
 QueryBool = Annotated[bool, BeforeValidator(_boolean)]
-Limit = Annotated[int, BeforeValidator(_digits), Query(ge=1, le=200)]
+Limit = Annotated[int, Query(ge=1, le=200), BeforeValidator(_digits)]
 
 
 def resource_router(name: str) -> APIRouter:

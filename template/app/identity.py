@@ -23,7 +23,7 @@ async def current_user(request: Request, _: Annotated[str | None, Security(_sche
     To authenticate users here, replace the body: verify a credential and return its subject.
     """
     header: str = request.app.state.settings.user_id_header
-    values = request.headers.getlist(header)
+    values = [value.strip(" \t") for value in request.headers.getlist(header)]
     if len(values) != 1 or not _VALID.fullmatch(values[0]):
         raise Unauthenticated(
             f"Send one {header} header: 1 to 255 printable ASCII characters, no spaces.",

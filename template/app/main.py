@@ -27,6 +27,7 @@ from app.settings import Settings
 def create_app(settings: Settings) -> FastAPI:
     app = Service(
         **_project(),
+        servers=[{"url": "/", "description": "This service"}],
         lifespan=_lifespan,
         middleware=_middleware(settings),
         redirect_slashes=False,
@@ -70,15 +71,18 @@ def _middleware(settings: Settings) -> list[Middleware]:
 
 
 def _project() -> dict[str, Any]:
-    """The title, description and version that pyproject.toml gives the project."""
+    """What pyproject.toml says about the project."""
     file = Path(__file__).parents[1] / "pyproject.toml"
     if not file.exists():
         return {}
     project = tomllib.loads(file.read_text(encoding="utf-8"))["project"]
+    license_ = project.get("license")
     return {
         "title": project["name"],
         "description": project["description"],
         "version": project["version"],
+        "contact": next(iter(project.get("authors", ())), None),
+        "license_info": {"name": license_, "identifier": license_} if license_ else None,
     }
 
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import BeforeValidator, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, PydanticCustomError
-from pydantic_core.core_schema import no_info_after_validator_function
+from pydantic_core.core_schema import no_info_after_validator_function, str_schema
 from sqlmodel import SQLModel
 
 if sys.version_info >= (3, 14):
@@ -15,7 +15,7 @@ if sys.version_info >= (3, 14):
 else:
     from uuid_utils.compat import uuid7 as new_id
 
-__all__ = ["ResourceId", "Storable", "new_id"]
+__all__ = ["ResourceId", "Storable", "Trimmed", "new_id"]
 
 # Names that every database gives alike, so that a migration can name what it drops.
 SQLModel.metadata.naming_convention = {
@@ -25,6 +25,9 @@ SQLModel.metadata.naming_convention = {
     "uq": "uq_%(table_name)s_%(column_0_N_name)s",
     "ck": "ck_%(table_name)s_%(constraint_name)s",
 }
+
+# White space as Unicode has it, which is what a title is trimmed of.
+_WHITE = r"\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
@@ -40,10 +43,7 @@ ResourceId = Annotated[UUID, BeforeValidator(_canonical)]
 
 
 class Storable:
-    """Text that PostgreSQL can hold: every character but U+0000. `pattern` says so in OpenAPI."""
-
-    def __init__(self, pattern: str = "^[^\\u0000]*$") -> None:
-        self.pattern = pattern
+    """Text that PostgreSQL can hold: every character but U+0000."""
 
     def __get_pydantic_core_schema__(
         self, source: type[str], handler: GetCoreSchemaHandler
@@ -53,7 +53,28 @@ class Storable:
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
-        return {**handler(schema), "pattern": self.pattern}
+        return {**handler(schema), "pattern": "^[^\\u0000]*$"}
+
+
+class Trimmed(Storable):
+    """Text of 1 to `max_length` characters, after white space is taken off both ends."""
+
+    def __init__(self, max_length: int) -> None:
+        self.max_length = max_length
+
+    def __get_pydantic_core_schema__(
+        self, source: type[str], handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        text = str_schema(strip_whitespace=True, min_length=1, max_length=self.max_length)
+        return no_info_after_validator_function(_storable, text)
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        # minLength and maxLength would count the white space too.
+        ink, any_text = rf"[^{_WHITE}\u0000]", rf"[^\u0000]{{0,{self.max_length - 2}}}"
+        pattern = rf"^[{_WHITE}]*{ink}({any_text}{ink})?[{_WHITE}]*$"
+        return {"type": "string", "pattern": pattern}
 
 
 def _storable(text: str) -> str:

@@ -23,6 +23,7 @@ HEADERS = {
     401: {"WWW-Authenticate": "How to say who is calling."},
     503: {"Retry-After": "The seconds after which to try again."},
 }
+TAGS = {"health": "Whether the service lives, and can serve."}
 FAULT = Fault(where="body", pointer="/title", detail="Field required")
 
 
@@ -36,9 +37,14 @@ class Service(FastAPI):
         for scheme in document["components"]["securitySchemes"].values():
             if scheme.get("name") == "USER_ID_HEADER":
                 scheme["name"] = self.state.settings.user_id_header
+        tags: dict[str, str] = {}
         for path, operations in document["paths"].items():
             for operation in operations.values():
+                _document_parameters(operation)
                 _document_responses(path, operation)
+                operation.setdefault("security", [])  # public, and on purpose
+                tags |= {tag: TAGS.get(tag, f"The caller's {tag}.") for tag in operation["tags"]}
+        document["tags"] = [{"name": name, "description": text} for name, text in tags.items()]
         return document
 
 
@@ -49,22 +55,30 @@ def _problem_schemas() -> dict[str, Any]:
     return {**schema.pop("$defs"), "Problem": schema}
 
 
+def _document_parameters(operation: dict[str, Any]) -> None:
+    for parameter in operation.get("parameters", ()):
+        match parameter["schema"]:
+            case {"anyOf": [schema, {"type": "null"}], **rest}:
+                # It can be left out, but a query has no null.
+                parameter["schema"] = schema | rest
+
+
 def _document_responses(path: str, operation: dict[str, Any]) -> None:
     responses = operation["responses"]
     responses.pop("422", None)  # what FastAPI would answer: here invalid requests are 400
     for status in _errors(path, operation):
-        responses[str(status)] = _problem_response(path, status)
+        has_fault = status == HTTPStatus.BAD_REQUEST and "requestBody" in operation
+        responses[str(status)] = _problem_response(path, status, [FAULT] if has_fault else MISSING)
     for status, response in responses.items():
         response["headers"] = {
-            name: {"description": description, "schema": {"type": "string"}}
+            name: {"description": description, "required": True, "schema": {"type": "string"}}
             for name, description in (EVERY_HEADER | HEADERS.get(int(status), {})).items()
         }
 
 
 def _errors(path: str, operation: dict[str, Any]) -> Iterator[int]:
-    if "parameters" in operation or "requestBody" in operation:
-        yield 400
-    if "security" in operation:
+    yield 400
+    if operation.get("security"):
         yield 401
     if "{" in path:
         yield 404
@@ -75,14 +89,14 @@ def _errors(path: str, operation: dict[str, Any]) -> Iterator[int]:
         yield 503
 
 
-def _problem_response(path: str, status: int) -> dict[str, Any]:
+def _problem_response(path: str, status: int, faults: list[Fault] | MISSING) -> dict[str, Any]:
     example = Problem(
         title=title_of(status),
         status=status,
         detail=DESCRIPTIONS[status],
         instance=path,
         request_id="5d9f4c1e",
-        errors=[FAULT] if status == HTTPStatus.BAD_REQUEST else MISSING,
+        errors=faults,
     )
     content = {
         "schema": {"$ref": "#/components/schemas/Problem"},

@@ -24,7 +24,7 @@ def test_the_callers_header_is_a_security_scheme() -> None:
     scheme = {"type": "apiKey", "in": "header", "name": "X-Subject"}
     assert DOCUMENT["components"]["securitySchemes"] == {"User": scheme}
     assert OPERATIONS["list_tasks"]["security"] == [{"User": []}]
-    assert "security" not in OPERATIONS["get_health"]
+    assert OPERATIONS["get_health"]["security"] == []
 
 
 @pytest.mark.parametrize("name", IDS)
@@ -48,8 +48,8 @@ def test_the_errors_of_an_operation_are_those_it_can_answer() -> None:
     assert errors("list_tasks") == {"400", "401", "500", "503"}
     assert errors("toggle_task") == {"400", "401", "404", "500", "503"}
     assert errors("update_task") == {"400", "401", "404", "413", "500", "503"}
-    assert errors("get_health") == {"500"}
-    assert errors("get_readiness") == {"500", "503"}
+    assert errors("get_health") == {"400", "500"}
+    assert errors("get_readiness") == {"400", "500", "503"}
 
 
 def test_schemas_are_named_as_their_models_and_null_is_only_where_it_can_be() -> None:

@@ -8,7 +8,7 @@ from pydantic import MISSING, JsonValue, StrictBool, StringConstraints
 from sqlalchemy import CheckConstraint
 from sqlmodel import Field, SQLModel, func
 
-from app.models import Storable
+from app.models import Storable, Trimmed
 
 TITLE_LENGTH = 200
 DESCRIPTION_LENGTH = 10_000
@@ -23,11 +23,7 @@ EXAMPLE: dict[str, JsonValue] = {
     "updated_at": "2026-11-24T08:00:00.000000Z",
 }
 
-Title = Annotated[
-    str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=TITLE_LENGTH),
-    Storable(r"^[^\u0000]*[^\s\u0000][^\u0000]*$"),
-]
+Title = Annotated[str, Trimmed(TITLE_LENGTH)]
 Description = Annotated[str, StringConstraints(max_length=DESCRIPTION_LENGTH), Storable()]
 
 
