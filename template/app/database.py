@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 from psycopg2.extensions import POLL_OK, POLL_READ, set_wait_callback
 from psycopg2.extensions import connection as PsycopgConnection  # noqa: N812 - the driver's name
+from psycopg2.extensions import cursor as PsycopgCursor  # noqa: N812
 from sqlalchemy import Connection, Executable, Row, create_engine, event
 from sqlalchemy.exc import (
     DBAPIError,
@@ -142,13 +143,18 @@ CurrentUserDatabase = Annotated[UserDatabase, Depends(_user_database)]
 
 
 def _apply_scope(
-    connection: Connection, _: object, statement: str, parameters: Any, *__: object
+    connection: Connection, cursor: PsycopgCursor, statement: str, parameters: Any, *__: object
 ) -> tuple[str, Any]:
     """Sets role and user with the statement: one round trip, and both end with it.
 
     A connection without a scope raises KeyError: nothing runs unscoped by omission.
     """
     scope = connection.get_execution_options()["scope"]
+    if cursor.name:
+        # Such a cursor declares one statement: it would run after the scope, and outside of it.
+        raise NotImplementedError("A user's rows cannot be streamed: read them in pages.")
+    if statement.startswith("ROLLBACK TO SAVEPOINT"):
+        return statement, parameters  # all that a failed transaction takes; it has its scope
     if isinstance(parameters, list):  # executemany
         return _SCOPE + statement, [{**row, **scope} for row in parameters]
     return _SCOPE + statement, {**parameters, **scope} if parameters else scope

@@ -100,6 +100,16 @@ def test_a_transaction_that_fails_leaves_nothing(alice: UserDatabase) -> None:
     assert alice.execute(COUNT) == [(0,)]
 
 
+def test_a_transaction_goes_on_after_a_savepoint(alice: UserDatabase) -> None:
+    with alice.transaction() as session:
+        with pytest.raises(ProgrammingError), session.begin_nested():
+            session.execute(text("SELECT no_such_column"))
+        session.add(
+            Task(user_id=alice.user_id, id=uuid4(), title="1", description="", completed=False)
+        )
+    assert alice.execute(COUNT) == [(1,)]
+
+
 def test_a_request_that_waited_too_long_is_refused(settings: Settings) -> None:
     impatient = settings.model_copy(update={"database_pool_timeout": -1.0})
     with pytest.raises(Unavailable) as refused:

@@ -18,20 +18,22 @@ from app.database import USER_ROLE
 # SET is a right of its own since PostgreSQL 16: a role's creator must grant it to itself.
 CREATE_ROLE = f"""
 DO $$
-DECLARE membership text := CASE WHEN current_setting('server_version_num')::int < 160000
-                                THEN 'MEMBER' ELSE 'SET' END;
+DECLARE
+    membership text := CASE WHEN current_setting('server_version_num')::int < 160000
+                            THEN 'MEMBER' ELSE 'SET' END;
+    needed text := '';
 BEGIN
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{USER_ROLE}') THEN
-        CREATE ROLE {USER_ROLE} NOLOGIN;
+        needed := 'CREATE ROLE {USER_ROLE} NOLOGIN; ';
     END IF;
-    IF NOT pg_has_role(current_user, '{USER_ROLE}', membership) THEN
-        EXECUTE format('GRANT {USER_ROLE} TO %I', current_user);
+    IF needed <> '' OR NOT pg_has_role(current_user, '{USER_ROLE}', membership) THEN
+        needed := needed || format('GRANT {USER_ROLE} TO %I; ', current_user);
+        EXECUTE needed;
     END IF;
 EXCEPTION WHEN insufficient_privilege THEN
     RAISE insufficient_privilege USING MESSAGE = format(
-        'The role %I may not create or grant roles. Let a DBA run: '
-        'CREATE ROLE {USER_ROLE} NOLOGIN; GRANT {USER_ROLE} TO %I; and migrate again.',
-        current_user, current_user);
+        'The role %I may not create or grant roles. Let a DBA run: %sand migrate again.',
+        current_user, needed);
 END $$
 """
 

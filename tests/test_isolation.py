@@ -1,0 +1,299 @@
+"""No user ever sees or changes another's task: proven on a rendered project, and on broken ones.
+
+Two layers say so, the filters in the repository and row security in the database. Each is broken
+in turn, by a change to the source: the other one holds, and the project's own tests notice.
+"""
+
+import hmac
+import os
+import re
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import httpx2
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from hooks.rendering import ROOT, render
+from tests.documents import steps
+from tests.many_users import TASKS, ManyUsers
+from tests.projects import UV, Project, project_environment
+from tests.servers import running
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(os.name != "posix", reason="uses signals"),
+    pytest.mark.xdist_group("isolation"),
+]
+
+PAGE = (ROOT / "docs/isolation.md").read_text("utf-8")
+DEBIAN = Path("/usr/lib/postgresql/15/bin")
+
+HEADER = "X-Subject"
+WALK = "tests/test_isolation.py::test_users_see_exactly_what_they_have_written"
+OVER_HTTP = (
+    WALK,
+    "tests/test_isolation.py::test_users_at_the_same_time_leave_nothing_on_a_connection",
+    "tests/test_isolation.py::test_neither_answers_nor_logs_tell_of_anothers_task",
+    "tests/test_main.py",
+    "tests/tasks",
+)
+IN_THE_DATABASE = "tests/migrations/test_row_security.py"
+CATALOGUE = f"{IN_THE_DATABASE}::test_every_table_of_users_keeps_them_apart"
+
+
+@dataclass(frozen=True)
+class Mutation:
+    file: str
+    text: str
+    instead: str
+
+    def apply(self, root: Path) -> None:
+        source = (root / self.file).read_text("utf-8")
+        assert source.count(self.text) == 1, f"{self.file} has changed: {self.text}"
+        (root / self.file).write_text(source.replace(self.text, self.instead), "utf-8")
+
+
+def unfiltered(statement: str, by_id: str = "col(Task.id) == task_id") -> Mutation:
+    instead = f"{statement}.where({by_id})" if by_id else statement
+    mine = ", ".join(filter(None, ["self._mine", by_id]))
+    return Mutation("app/tasks/repository.py", f"{statement}.where({mine})", instead)
+
+
+FILTERS = {
+    "list": unfiltered("select(Task)", by_id=""),
+    "get": unfiltered("select(Task)"),
+    "update": unfiltered("update(Task)"),
+    "delete": unfiltered("delete(Task)"),
+}
+ROW_SECURITY = "app/migrations/row_security.py"
+OPEN = Mutation(
+    ROW_SECURITY, "USING ({OWNED}) WITH CHECK ({OWNED})", "USING (true) WITH CHECK (true)"
+)
+DISABLED = Mutation(ROW_SECURITY, '        f"ALTER TABLE {name} ENABLE ROW LEVEL SECURITY",\n', "")
+
+
+@pytest.fixture(scope="module")
+def folder() -> Iterator[Path]:
+    """Unlike `tmp_path`, one that the account which runs PostgreSQL for root can pass."""
+    with TemporaryDirectory() as name:
+        Path(name).chmod(0o711)
+        yield Path(name)
+
+
+@pytest.fixture(scope="module")
+def project(template: Path, shared: Path, folder: Path) -> Project:
+    root = render(template, folder / "todo-service", {"user_id_header": HEADER})
+    environment = {**project_environment(shared), "PYTHONDONTWRITEBYTECODE": "1"}
+    project = Project(root, environment)
+    project.sync()
+    return project
+
+
+@contextmanager
+def mutated(project: Project, *mutations: Mutation) -> Iterator[None]:
+    files = {project.root / mutation.file for mutation in mutations}
+    originals = {file: file.read_text("utf-8") for file in files}
+    try:
+        for mutation in mutations:
+            mutation.apply(project.root)
+        yield
+    finally:
+        for file, original in originals.items():
+            file.write_text(original, "utf-8")
+
+
+def run(project: Project, *command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [UV, "run", "--no-sync", *command],
+        cwd=project.root,
+        env=project.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def failures(project: Project, *tests: str) -> set[str]:
+    """The tests that fail, without their parameters."""
+    done = run(project, "pytest", "--tb=no", "-p", "no:cacheprovider", *tests)
+    failed = set(re.findall(r"^(?:FAILED|ERROR) ([\w/.:]+)", done.stdout, re.MULTILINE))
+    assert done.returncode == bool(failed), done.stdout + done.stderr
+    return failed
+
+
+@contextmanager
+def serving(project: Project, **environment: str) -> Iterator[httpx2.Client]:
+    command = [UV, "run", "--no-sync", "dev", "--port", "{port}"]
+    with (
+        running(command, project.root, {**project.environment, **environment}, HEADER) as server,
+        httpx2.Client(base_url=server.url) as client,
+    ):
+        yield client
+
+
+def test_many_users_see_exactly_what_each_has_written(project: Project) -> None:
+    thorough = settings(
+        max_examples=20,
+        stateful_step_count=40,
+        derandomize=True,
+        database=None,
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
+    with serving(project) as gateway:
+        machine = type("Users", (ManyUsers,), {"gateway": gateway, "header": HEADER})
+        run_state_machine_as_test(machine, settings=thorough)
+
+
+LONG = """
+from tests.test_isolation import hammer, left_on_connections
+
+def test_long(app, service):
+    hammer(service, users=16, rounds=25)
+    assert left_on_connections(app.state.database) == {(True, "", True)}
+"""
+
+
+def test_many_users_at_the_same_time_leave_nothing_on_a_connection(project: Project) -> None:
+    (project.root / "tests/test_long.py").write_text(LONG)
+    assert not failures(project, "tests/test_long.py")
+
+
+def test_there_is_a_mutation_for_each_filter(project: Project) -> None:
+    repository = project.root / "app/tasks/repository.py"
+    with mutated(project, *FILTERS.values()):
+        assert re.findall(r"self\._mine\b.*", repository.read_text("utf-8")) == [
+            "self._mine = col(Task.user_id) == database.user_id"
+        ]
+
+
+@pytest.mark.parametrize("mutation", FILTERS.values(), ids=list(FILTERS))
+def test_a_forgotten_filter_shows_and_changes_nothing(project: Project, mutation: Mutation) -> None:
+    with mutated(project, mutation):
+        assert not failures(project, WALK, "tests/test_main.py")
+
+
+def test_row_security_holds_without_any_filter(project: Project) -> None:
+    with mutated(project, *FILTERS.values()):
+        assert not failures(project, *OVER_HTTP, "tests/test_isolation.py", IN_THE_DATABASE)
+
+
+@pytest.mark.parametrize("mutation", [OPEN, DISABLED], ids=["open", "disabled"])
+def test_the_filters_hold_without_row_security_and_a_test_notices(
+    project: Project, mutation: Mutation
+) -> None:
+    with mutated(project, mutation):
+        failed = failures(project, *OVER_HTTP, IN_THE_DATABASE)
+    assert CATALOGUE in failed
+    assert all(test.startswith(IN_THE_DATABASE) for test in failed)
+
+
+def test_a_table_that_a_migration_did_not_secure_serves_nobody(project: Project) -> None:
+    (migration,) = (project.root / "app/migrations/versions").glob("*_create_task.py")
+    name = str(migration.relative_to(project.root))
+    with mutated(project, Mutation(name, '    enable_row_security("task")\n', "")):
+        failed = failures(project, "tests/tasks", CATALOGUE)
+    assert {CATALOGUE, "tests/tasks/test_router.py::test_a_deleted_task_is_gone"} <= failed
+
+
+@pytest.mark.parametrize("mutation", FILTERS.values(), ids=list(FILTERS))
+def test_with_neither_layer_the_projects_own_tests_fail(
+    project: Project, mutation: Mutation
+) -> None:
+    with mutated(project, OPEN, mutation):
+        assert failures(project, WALK) == {WALK}
+
+
+MISTAKES = """
+from app.database import Database, UserDatabase
+from app.tasks.repository import TaskRepository
+
+
+def mistakes(database: Database, user_id: str) -> None:
+    database.for_user("alice")
+    database.for_user(user_id)
+    UserDatabase(database, user_id)
+    TaskRepository(database)
+    TaskRepository(user_id)
+    TaskRepository()
+"""
+
+
+def test_types_refuse_a_user_that_nobody_vouches_for(project: Project) -> None:
+    (project.root / "app/mistakes.py").write_text(MISTAKES)
+    said = run(project, "mypy", "app/mistakes.py").stdout
+    (project.root / "app/mistakes.py").unlink()
+    lines = re.findall(r"^app/mistakes.py:(\d+): error", said, re.MULTILINE)
+    assert lines == ["7", "8", "9", "10", "11", "12"], said
+
+
+def test_the_documented_authentication_works_as_it_stands(
+    template: Path, folder: Path, shared: Path
+) -> None:
+    root = render(template, folder / "authenticated", {"user_id_header": HEADER})
+    project = Project(root, project_environment(shared))
+    (setting,) = steps(PAGE)
+    setting.take(project)
+    (identity,) = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    (root / "app/identity.py").write_text(identity, "utf-8")
+    for command in ("ruff check", "ruff format --check", "mypy app"):
+        project.uv_run(*command.split())
+
+    secret = "a secret of more than thirty-two characters"  # noqa: S105 - the test's own
+    later, earlier = int(time.time()) + 60, int(time.time()) - 60
+    good, stale = f"al.ice.{later}", f"alice.{earlier}"
+    environment = {"IDENTITY_SECRET": secret, "USER_ID_HEADER": "Authorization"}
+    with serving(project, **environment) as client:
+        created = client.post(TASKS, json={"title": "hers"}, headers=bearer(good, secret))
+        assert (created.status_code, created.json()["user_id"]) == (201, "al.ice")
+        for refused in (
+            {},
+            {HEADER: "al.ice"},
+            bearer(stale, secret),
+            bearer(good, "another secret"),
+            {"Authorization": bearer(good, secret)["Authorization"].replace("al.", "bob.")},
+            {"Authorization": "Bearer a.1.b"},
+            {"Authorization": f"Basic {good}"},
+        ):
+            answer = client.get(TASKS, headers=refused)
+            assert (answer.status_code, answer.headers["WWW-Authenticate"]) == (401, "Bearer")
+
+
+def bearer(signed: str, secret: str) -> dict[str, str]:
+    signature = hmac.new(secret.encode(), signed.encode(), "sha256").hexdigest()
+    return {"Authorization": f"Bearer {signed}.{signature}"}
+
+
+ON_DEBIAN = f"""
+from pathlib import Path
+
+from devtools import cluster, postgres
+
+cluster.INITDB = ("--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8")
+postgres.find_programs = lambda account: Path("{DEBIAN}")
+"""
+VERSION = """
+from app.database import Database
+from sqlalchemy import text
+
+def test_version(settings):
+    with Database(settings).unscoped() as connection:
+        assert connection.scalar(text("SHOW server_version")).startswith("15.")
+"""
+
+
+@pytest.mark.skipif(not DEBIAN.exists(), reason="needs Debian's postgresql-15")
+def test_it_all_holds_on_debians_postgresql(project: Project) -> None:
+    (project.root / "on_debian.py").write_text(ON_DEBIAN)
+    (project.root / "tests/test_version.py").write_text(VERSION)
+    environment = {**project.environment, "PYTHONPATH": str(project.root)}
+    debian = replace(project, environment=environment)
+    tests = ["tests/test_version.py", "tests/test_isolation.py", "tests/test_database.py"]
+    assert not failures(debian, "-p", "on_debian", *tests, "tests/migrations", "tests/tasks")
