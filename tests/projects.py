@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 UV = os.environ.get("UV", "uv")  # set by `uv run`, also where uv is not on the PATH
 
@@ -36,8 +37,16 @@ LONGEST = {
     "project_slug": "s" * 63,
     "description": "d" * 200,
     "user_id_header": "H" * 64,
+    # and everything that can be chosen
+    "deploy": ["docker", "fly", "render", "kubernetes"],
+    "neon_branches": True,
 }
-ANSWERS = {"defaults": DEFAULTS, "quotes": QUOTES, "unicode": UNICODE, "longest": LONGEST}
+ANSWERS: Mapping[str, Mapping[str, Any]] = {
+    "defaults": DEFAULTS,
+    "quotes": QUOTES,
+    "unicode": UNICODE,
+    "longest": LONGEST,
+}
 
 
 @dataclass(frozen=True)

@@ -115,8 +115,11 @@ def test_an_answer_to_no_question_is_an_error_in_these_tests(
 
 
 @pytest.mark.parametrize("question", ASKED.values(), ids=list(ASKED))
-def test_every_question_has_a_type_help_a_default_and_a_validator(question: dict[str, Any]) -> None:
-    assert {"type", "help", "default", "validator"} <= question.keys()
+def test_every_question_has_a_type_help_a_default_and_refuses_bad_answers(
+    question: dict[str, Any],
+) -> None:
+    assert {"type", "help", "default"} <= question.keys()
+    assert {"choices", "validator"} & question.keys()
 
 
 def test_there_are_at_most_eight_questions() -> None:

@@ -11,6 +11,7 @@ from markdown_it import MarkdownIt
 
 from hooks import no_jinja_in_python
 from hooks.rendering import is_asked, questions, render
+from tests.choices import OPTIONAL
 from tests.projects import ANSWERS
 
 JINJA = re.compile(r"(?<!\$)\{\{|\{[%#]|\.jinja\b")  # `${{ … }}` is GitHub's
@@ -35,11 +36,11 @@ def relative_files(root: Path) -> set[str]:
 def test_every_file_of_the_template_is_rendered(template: Path, project: Path) -> None:
     sources = relative_files(template / "template") - {"{{_copier_conf.answers_file}}.jinja"}
     expected = {name.removesuffix(".jinja") for name in sources} | {".copier-answers.yml"}
-    assert relative_files(project) == expected
+    assert relative_files(project) - OPTIONAL == expected - OPTIONAL
 
 
 def test_files_without_the_suffix_are_copied_byte_for_byte(template: Path, project: Path) -> None:
-    for name in relative_files(template / "template"):
+    for name in relative_files(template / "template") & relative_files(project):
         if not name.endswith(".jinja"):
             assert (project / name).read_bytes() == (template / "template" / name).read_bytes()
 

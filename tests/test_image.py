@@ -1,0 +1,110 @@
+"""The image that the Dockerfile describes: its steps as they stand, then the service in it."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from signal import SIGTERM
+from tempfile import TemporaryDirectory
+
+import pytest
+import yaml
+
+from hooks.rendering import render
+from tests.dockerfile import Image, build
+from tests.projects import UV, Project, project_environment
+from tests.servers import running
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(os.name != "posix", reason="uses signals"),
+    pytest.mark.xdist_group("image"),
+]
+
+POSTGRES = """
+import sys
+from pathlib import Path
+from devtools.postgres import Server
+
+with Server(Path(sys.argv[1]), durable=False) as server:
+    print(server.url(), flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture(scope="module")
+def folder() -> Iterator[Path]:
+    """Unlike `tmp_path`, one that the account which runs PostgreSQL for root can pass."""
+    with TemporaryDirectory() as name:
+        Path(name).chmod(0o711)
+        yield Path(name)
+
+
+@pytest.fixture(scope="module")
+def project(template: Path, folder: Path) -> Project:
+    project = Project(render(template, folder / "project", {}), project_environment(folder))
+    project.sync()
+    return project
+
+
+@pytest.fixture(scope="module")
+def image(project: Project, folder: Path) -> Image:
+    outside = {**project.environment, "PATH": f"{Path(UV).parent}:{os.environ['PATH']}"}
+    del outside["UV_PROJECT_ENVIRONMENT"]
+    return build(project.root, folder / "image", outside)
+
+
+@pytest.fixture(scope="module")
+def database_url(project: Project, folder: Path) -> Iterator[str]:
+    command = [UV, "run", "--no-sync", "python", "-c", POSTGRES, str(folder / "postgres")]
+    with subprocess.Popen(
+        command,
+        cwd=project.root,
+        env=project.environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout
+        yield process.stdout.readline().strip()
+        process.communicate()
+
+
+def test_the_image_has_what_production_needs_and_nothing_else(image: Image) -> None:
+    assert {path.name for path in image.at(".").iterdir()} == {".venv", "app", "pyproject.toml"}
+    programs = {path.name for path in image.at(".venv/bin").iterdir()}
+    assert {"alembic", "uvicorn"} <= programs
+    assert not {"dev", "mypy", "pytest", "ruff"} & programs
+    assert not list(image.root.rglob("*pgserver*"))
+    size = sum(path.lstat().st_size for path in image.root.rglob("*") if path.is_file())
+    assert size < 100e6
+
+
+def test_the_image_does_not_run_as_root(image: Image) -> None:
+    user, group = map(int, image.metadata["USER"].split(":"))  # Kubernetes cannot judge a name
+    assert user > 0
+    assert group > 0
+
+
+def test_the_image_migrates_serves_is_healthy_and_stops(
+    image: Image, project: Project, database_url: str
+) -> None:
+    services = yaml.safe_load((project.root / "compose.yaml").read_text("utf-8"))["services"]
+    settings = {**services["app"]["environment"], "DATABASE_URL": database_url}
+
+    def run(command: list[str]) -> int:
+        return subprocess.call(command, cwd=image.at("."), env={**image.environment, **settings})
+
+    assert run(services["migrate"]["command"]) == 0
+    serve = [word.replace("8000", "{port}") for word in image.command]
+    with running(
+        serve, image.at("."), {**image.environment, **settings}, settings["USER_ID_HEADER"]
+    ) as server:
+        server.add("alice", "Buy milk")
+        assert server.tasks("alice") == ["Buy milk"]
+        assert server.tasks("bob") == []
+        port = server.url.rpartition(":")[2]
+        health_check = [word.replace("8000", port) for word in image.health_check]
+        assert run(health_check) == 0
+        assert server.signal(SIGTERM) == 0
+    assert run(health_check) == 1
