@@ -54,6 +54,7 @@ def test_it_is_typed(project: Project) -> None:
 def test_its_own_tests_pass_and_leave_nothing_that_git_would_add(project: Project) -> None:
     before = project.files_for_git()
     project.uv_run("pytest")
+    project.uv_run("pytest", "tests/devtools")
     assert project.files_for_git() == before
 
 

@@ -2,7 +2,6 @@ import json
 import signal
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import httpx2
 import pytest
@@ -107,14 +106,11 @@ def test_each_request_is_one_json_line_without_its_data(database_url: str, tmp_p
     assert "alice" not in log.read_text()
 
 
-def test_the_users_identifier_is_logged_where_a_setting_asks_for_it(
-    database_url: str, tmp_path: Path
-) -> None:
-    log = tmp_path / "log"
-    with serve_in_process(database_url, log, LOG_USER_ID="true") as (_, url):
-        httpx2.get(f"{url}{TASKS}", headers={"X-User-ID": "alice"})
-    _, line = request_lines(log)
-    assert line["user_id"] == "alice"
+def test_the_users_identifier_is_logged_where_a_setting_asks_for_it(settings: Settings) -> None:
+    app = create_app(settings.model_copy(update={"log_user_id": True}))
+    with capture_logs() as lines, serve(app) as url, client_of("alice", url) as alice:
+        alice.get(TASKS)
+    assert [line["user_id"] for line in lines] == ["alice"]
 
 
 def test_a_fault_is_logged_with_its_request_id(page: httpx2.Client) -> None:
@@ -124,8 +120,3 @@ def test_a_fault_is_logged_with_its_request_id(page: httpx2.Client) -> None:
     assert (fault["log_level"], fault["request_id"]) == ("error", "the-fault")
     assert fault["exc_info"]
     assert (request["status"], request["request_id"]) == (500, "the-fault")
-
-
-def request_lines(log: Path) -> list[dict[str, Any]]:
-    lines = [json.loads(line) for line in log.read_text().splitlines()]
-    return [line for line in lines if line["event"] == "request"]

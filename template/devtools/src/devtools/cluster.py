@@ -53,10 +53,10 @@ class Cluster:
                 return lock
         raise DevtoolsError(f"PostgreSQL still runs on {self.data}: stop it, then try again.")
 
-    def prepare(self, programs: Path, lock: TextIO) -> None:
+    def prepare(self, programs: Path, lock: TextIO, *, durable: bool) -> None:
         """Make what a server needs to start, and remove what a killed one has left."""
         if not self.data.exists():
-            self._initialise(programs, lock)
+            self._initialise(programs, lock, durable=durable)
         with suppress(FileExistsError):
             self.sockets.mkdir(mode=0o700)
             os.chown(self.sockets, *self.account)
@@ -78,13 +78,14 @@ class Cluster:
             return True
         return False
 
-    def _initialise(self, programs: Path, lock: TextIO) -> None:
+    def _initialise(self, programs: Path, lock: TextIO, *, durable: bool) -> None:
         new = self.data.with_name("data.new")
         shutil.rmtree(new, ignore_errors=True)
         new.mkdir(mode=0o700)
         os.chown(new, *self.account)
         create = "CREATE DATABASE app"
-        self._run([programs / "initdb", *INITDB, "--pgdata", new], lock)
+        sync = [] if durable else ["--no-sync"]
+        self._run([programs / "initdb", *INITDB, *sync, "--pgdata", new], lock)
         self._run([programs / "postgres", "--single", "-D", new, "postgres"], lock, create)
         new.rename(self.data)
 

@@ -103,7 +103,7 @@ class Server:
     def _launch(self) -> Leash:
         programs = find_programs(self._cluster.account)
         with self._cluster.lock() as lock, self._log.open("w") as log:
-            self._cluster.prepare(programs, lock)
+            self._cluster.prepare(programs, lock, durable=self.durable)
             return Leash(
                 [
                     programs / "postgres",
