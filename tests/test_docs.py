@@ -88,8 +88,8 @@ def settings() -> Iterator[tuple[str, ...]]:
 
 def test_ci_runs_exactly_the_command_that_the_readme_gives_for_the_tests() -> None:
     script = (ROOT / ".ci/run").read_text("utf-8").splitlines()
-    commands = [line for line in script if line and not line.startswith("#")]
-    assert commands == ["set -euo pipefail", 'cd "$(dirname "${BASH_SOURCE[0]}")/.."', readme.TEST]
+    assert script[-1] == readme.TEST
+    assert [line for line in script if "pytest" in line] == [readme.TEST]
 
 
 def test_the_readme_lists_each_question_with_its_default() -> None:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError, ProgrammingError
 from sqlmodel import SQLModel
 
 import app.routers  # noqa: F401 - every resource's tables
@@ -54,11 +55,16 @@ def findings(settings: Settings) -> Iterator[Finding]:
                 if each is settings:
                     yield from _connection(connection)
         except Unavailable as error:
-            cause: Any = error.__cause__
-            reason = str(getattr(cause, "orig", cause)).splitlines()[0]
-            yield Finding("FAIL", f"{name} does not reach the database: {reason}")
+            yield Finding("FAIL", f"{name} does not reach the database: {_reason(error.__cause__)}")
             return
-    yield from _row_security(Database(settings))
+    try:
+        yield from _row_security(Database(settings))
+    except DBAPIError as error:
+        yield Finding("FAIL", f"Row security cannot be checked: {_reason(error)}")
+
+
+def _reason(error: Any) -> str:
+    return str(getattr(error, "orig", error)).splitlines()[0]
 
 
 def _hosts(settings: Settings) -> Iterator[Finding]:
@@ -79,11 +85,18 @@ def _connection(connection: Connection) -> Iterator[Finding]:
         how = "TLS, but the server's certificate is not verified" if encrypted else "No TLS"
         yield Finding("note", f"{how}: across a network, add sslmode=verify-full to the URL.")
     yield Finding("ok", f"A round trip takes {_round_trip(connection):.1f} ms.")
-    if set(MigrationContext.configure(connection).get_current_heads()) == code_heads():
-        yield Finding("ok", "The schema is the one of this code.")
-    else:
-        yield Finding("FAIL", "The schema is not the one of this code: run alembic upgrade head.")
-    yield from _rights(connection)
+    yield _schema(connection)
+    yield _rights(connection)
+
+
+def _schema(connection: Connection) -> Finding:
+    try:
+        applied = set(MigrationContext.configure(connection).get_current_heads())
+    except ProgrammingError as error:
+        return Finding("FAIL", f"The schema's version cannot be read: {_reason(error)}")
+    if applied == code_heads():
+        return Finding("ok", "The schema is the one of this code.")
+    return Finding("FAIL", "The schema is not the one of this code: run alembic upgrade head.")
 
 
 def _round_trip(connection: Connection) -> float:
@@ -95,15 +108,14 @@ def _round_trip(connection: Connection) -> float:
     return median(milliseconds() for _ in range(9))
 
 
-def _rights(connection: Connection) -> Iterator[Finding]:
+def _rights(connection: Connection) -> Finding:
     role = connection.execute(RIGHTS, {"role": USER_ROLE}).one_or_none()
     if role is None:
-        yield Finding("FAIL", f"There is no role {USER_ROLE}: run alembic upgrade head.")
-    elif not role.may_become:
-        yield Finding("FAIL", f"Let a DBA run: GRANT {USER_ROLE} TO {role.name};")
-    else:
-        but = ", though it is exempt from it itself" if role.exempt else ""
-        yield Finding("ok", f"The role {role.name} may run statements under row security{but}.")
+        return Finding("FAIL", f"There is no role {USER_ROLE}: run alembic upgrade head.")
+    if not role.may_become:
+        return Finding("FAIL", f"Let a DBA run: GRANT {USER_ROLE} TO {role.name};")
+    but = ", though it is exempt from it itself" if role.exempt else ""
+    return Finding("ok", f"The role {role.name} may run statements under row security{but}.")
 
 
 def _row_security(database: Database) -> Iterator[Finding]:

@@ -8,7 +8,7 @@ from time import monotonic
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
-from psycopg2.extensions import POLL_OK, POLL_READ, set_wait_callback
+from psycopg2.extensions import POLL_OK, POLL_READ, parse_dsn, set_wait_callback
 from psycopg2.extensions import connection as PsycopgConnection  # noqa: N812 - the driver's name
 from psycopg2.extensions import cursor as PsycopgCursor  # noqa: N812
 from sqlalchemy import Connection, Executable, Row, create_engine, event
@@ -33,6 +33,9 @@ USER_ROLE = "app_user"
 PING_AFTER = 60.0
 """Seconds of idleness after which a connection may be dead without a sign of it."""
 
+PING_PATIENCE = 3.0
+"""Seconds that such a connection has to answer: another is quickly made."""
+
 GRACE = 5.0
 """Seconds after the timeout of a statement in which the server can still say that it was one."""
 
@@ -48,7 +51,10 @@ logger = get_logger(__name__)
 class BoundedConnection(PsycopgConnection):
     """A connection that waits so many seconds for a server that has gone silent, and no longer."""
 
-    patience = 15.0
+    def __init__(self, dsn: str, *options: Any) -> None:
+        # Where psycopg2 does the waiting, libpq does not look at its own connect_timeout.
+        self.patience = float(parse_dsn(dsn)["connect_timeout"])
+        super().__init__(dsn, *options)
 
 
 class Database:
@@ -162,11 +168,13 @@ def _apply_scope(
 
 def _wait(connection: PsycopgConnection) -> None:
     """What psycopg2 calls to wait for the server: its own waits for ever, this one for a while."""
-    patience = connection.patience * 1000 if isinstance(connection, BoundedConnection) else None
+    patience = connection.patience if isinstance(connection, BoundedConnection) else inf
+    deadline = monotonic() + patience
     while (state := connection.poll()) != POLL_OK:
         poll = select.poll()
         poll.register(connection, select.POLLIN if state == POLL_READ else select.POLLOUT)
-        if not poll.poll(patience):
+        left = deadline - monotonic()
+        if left <= 0 or not poll.poll(None if left == inf else left * 1000):
             raise connection.OperationalError("the database has gone silent")
 
 
@@ -174,7 +182,7 @@ def _remember_use(_: object, entry: ConnectionPoolEntry) -> None:
     entry.info["idle_since"] = monotonic()
 
 
-def _check_alive(connection: PsycopgConnection, entry: ConnectionPoolEntry, _: object) -> None:
+def _check_alive(connection: BoundedConnection, entry: ConnectionPoolEntry, _: object) -> None:
     """Costs no round trip: an idle connection with something to read was closed by the server."""
     poll = select.poll()
     poll.register(connection, select.POLLIN)
@@ -184,12 +192,14 @@ def _check_alive(connection: PsycopgConnection, entry: ConnectionPoolEntry, _: o
         _ping(connection)
 
 
-def _ping(connection: PsycopgConnection) -> None:
+def _ping(connection: BoundedConnection) -> None:
+    patience, connection.patience = connection.patience, PING_PATIENCE
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
     except (connection.OperationalError, connection.InterfaceError):
         raise InvalidatePoolError from None
+    connection.patience = patience
 
 
 @contextmanager

@@ -1,5 +1,7 @@
 """Database URLs, as people paste them, made into what the driver needs."""
 
+import re
+
 import certifi
 from psycopg2 import ProgrammingError
 from psycopg2.extensions import make_dsn
@@ -43,6 +45,8 @@ def parse_url(value: object) -> URL:
     query = {**DEFAULTS, **(_verify_neon(url) if is_neon(url) else url.query)}
     url = url.set(drivername="postgresql+psycopg2", query=query)
     _check_parameters(url)
+    if not re.fullmatch("[1-9][0-9]*", str(query["connect_timeout"])):
+        raise _refused("needs a connect_timeout of whole seconds, such as 10")
     return url
 
 

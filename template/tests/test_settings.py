@@ -28,6 +28,10 @@ def test_every_spelling_of_the_url_reaches_psycopg2(scheme: str) -> None:
         ("postgresql:///database", "names no host"),
         ("postgresql://host", "names no database"),
         ("postgresql://host/database?sslmoed=require", 'an invalid connection option "sslmoed"'),
+        (
+            "postgresql://host/database?connect_timeout=0",
+            "needs a connect_timeout of whole seconds",
+        ),
     ],
 )
 def test_a_url_that_cannot_work_is_refused(url: str, message: str) -> None:

@@ -40,9 +40,9 @@ def run_online() -> None:
             )
             with context.begin_transaction():
                 # Instances that start together migrate one after the other, and a migration
-                # that waits for a busy table gives up rather than block all who come after it.
+                # that waits for a busy table gives up before the requests behind it do.
                 connection.execute(text(f"SELECT pg_advisory_xact_lock({LOCK})"))
-                connection.execute(text("SET LOCAL lock_timeout = '10s'"))
+                connection.execute(text("SET LOCAL lock_timeout = '3s'"))
                 context.run_migrations()
 
 

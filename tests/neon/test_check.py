@@ -1,0 +1,119 @@
+"""`python -m app.check` says what is right with a deployment, and what is not."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.neon import postgres, proxy
+from tests.neon.certificates import Authority, Certificate
+from tests.neon.conftest import DIRECT_HOST, POOLED_HOST
+from tests.neon.postgres import Postgres
+from tests.neon.programs import POSTGRES
+from tests.neon.proxy import Proxy
+from tests.neon.service import check, upgrade
+from tests.projects import Project
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("neon-setup")]
+
+NOT_VERIFIED = "TLS, but the server's certificate is not verified"
+VERIFIED = "ok    TLS, and the server's certificate is verified."
+
+
+@pytest.fixture(scope="module")
+def neon(server: Postgres, certificate: Certificate) -> Iterator[Proxy]:
+    with proxy.running(server.port, certificate) as neon:
+        yield neon
+
+
+def url_on_neon(
+    host: str, neon: Proxy, server: Postgres, database: str, authority: Authority
+) -> str:
+    here = {"hostaddr": "127.0.0.1", "sslrootcert": str(authority.certificate)}
+    return server.url(database, host=host, port=neon.port, sslmode="require", **here)
+
+
+def test_all_is_right_with_a_pooled_url_of_neon(
+    project: Project, neon: Proxy, server: Postgres, database: str, authority: Authority
+) -> None:
+    code, said = check(project, url_on_neon(POOLED_HOST, neon, server, database, authority))
+    assert code == 0
+    assert VERIFIED in said
+    assert "The URL for migrations reaches the database." in said
+    assert {line[:2] for line in said.splitlines()} == {"ok"}
+
+
+def test_the_direct_host_for_the_service_is_worth_a_note(
+    project: Project, neon: Proxy, server: Postgres, database: str, authority: Authority
+) -> None:
+    code, said = check(project, url_on_neon(DIRECT_HOST, neon, server, database, authority))
+    assert code == 0
+    assert "note  DATABASE_URL is Neon's direct host: take the pooled one." in said
+
+
+def test_the_pooled_host_for_migrations_fails(
+    project: Project, neon: Proxy, server: Postgres, database: str, authority: Authority
+) -> None:
+    url = url_on_neon(POOLED_HOST, neon, server, database, authority)
+    code, said = check(project, url, DATABASE_URL_UNPOOLED=url)
+    assert code == 1
+    assert "FAIL  DATABASE_URL_UNPOOLED is a pooled host: take the direct one." in said
+
+
+@pytest.mark.parametrize(
+    ("sslmode", "verdict"), [("disable", "note  No TLS"), ("require", f"note  {NOT_VERIFIED}")]
+)
+def test_a_connection_that_others_could_read_is_worth_a_note(
+    project: Project, server: Postgres, database: str, sslmode: str, verdict: str
+) -> None:
+    code, said = check(project, server.url(database, sslmode=sslmode))
+    assert code == 0
+    assert verdict in said
+
+
+def test_a_role_that_may_not_become_the_users_fails_and_the_check_says_what_to_run(
+    project: Project, server: Postgres, database: str
+) -> None:
+    server.create_role("stranger", "LOGIN")
+    url = server.url(database, user="stranger")
+    code, said = check(project, url)
+    assert code == 1
+    assert "permission denied for table alembic_version" in said
+    assert "FAIL  Let a DBA run: GRANT app_user TO stranger;" in said
+    assert "Traceback" not in said
+    with server.session(database) as dba:
+        dba.execute("GRANT SELECT ON alembic_version TO stranger; GRANT app_user TO stranger")
+    assert check(project, url)[0] == 0
+
+
+def test_a_new_database_fails_until_it_is_migrated(project: Project, folder: Path) -> None:
+    """On a new server there is no role for the users' statements either."""
+    if not POSTGRES:
+        pytest.skip("needs PostgreSQL: apt-get install postgresql")
+    with postgres.running(POSTGRES, folder / "new") as server:
+        url = server.url(server.create_database())
+        code, said = check(project, url)
+        assert code == 1
+        assert "FAIL  The schema is not the one of this code: run alembic upgrade head." in said
+        assert "Traceback" not in said
+        upgrade(project, url)
+        assert check(project, url)[0] == 0
+
+
+@pytest.mark.parametrize("trouble", ["port", "password", "silence"])
+def test_a_database_out_of_reach_fails_in_one_line_without_the_password(
+    project: Project, server: Postgres, database: str, trouble: str
+) -> None:
+    url = server.url(database)
+    with proxy.running(server.port) as network:
+        network.fall_silent()
+        urls = {
+            "port": server.url(database, port=1),
+            "password": url.replace("%40", "%41", 1),
+            "silence": server.url(database, port=network.port),
+        }
+        code, said = check(project, urls[trouble])
+    assert code == 1
+    assert said.startswith("FAIL  DATABASE_URL does not reach the database: ")
+    assert "Traceback" not in said
+    assert len(said.splitlines()) == 1
