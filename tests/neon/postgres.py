@@ -102,6 +102,16 @@ class Postgres:
             session.execute(f"LOCK TABLE task IN {mode} MODE")
             yield session
 
+    def wait_for_lock(self) -> None:
+        """Until a statement waits for a lock."""
+
+        def waits() -> bool:
+            with self.session() as session:
+                session.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+                return session.fetchall() != [(0,)]
+
+        until(waits)
+
     def connections(self, database: str) -> int:
         """Those of the service."""
         return self._count("count(*)", database)
@@ -109,6 +119,12 @@ class Postgres:
     def terminate_connections(self, database: str) -> int:
         """Those of the service, as a compute does that goes to sleep."""
         return self._count("count(pg_terminate_backend(pid))", database)
+
+    def terminate_statements(self, database: str) -> None:
+        """The service's connections, while some of them are waiting for their answer."""
+        with self.locked(database):
+            self.wait_for_lock()
+            self.terminate_connections(database)
 
     def _count(self, what: str, database: str) -> int:
         where = "FROM pg_stat_activity WHERE usename = %s AND datname = %s"

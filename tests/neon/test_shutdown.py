@@ -24,18 +24,6 @@ def create(service: Service) -> int:
         return client.post(TASKS, json={"title": "Buy milk"}).status_code
 
 
-def wait_for_lock(server: Postgres) -> None:
-    """Until a statement waits."""
-    waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
-
-    def waits() -> bool:
-        with server.session() as session:
-            session.execute(waiting)
-            return session.fetchall() != [(0,)]
-
-    until(waits)
-
-
 @pytest.mark.parametrize("options", [[], ["--workers", "2"]], ids=["one process", "two workers"])
 def test_requests_in_flight_are_finished_and_connections_closed(
     project: Project, server: Postgres, database: str, options: list[str]
@@ -44,7 +32,7 @@ def test_requests_in_flight_are_finished_and_connections_closed(
         family = psutil.Process(service.process.pid).children(recursive=True)
         with server.locked(database):
             answer = pool.submit(create, service)
-            wait_for_lock(server)
+            server.wait_for_lock()
             service.process.send_signal(SIGTERM)
             time.sleep(0.5)
             assert not answer.done()
