@@ -60,14 +60,17 @@ class Mutation:
         (root / self.file).write_text(source.replace(self.text, self.instead), "utf-8")
 
 
-def unfiltered(statement: str, by_id: str = "col(Task.id) == task_id") -> Mutation:
-    instead = f"{statement}.where({by_id})" if by_id else statement
-    mine = ", ".join(filter(None, ["self._mine", by_id]))
-    return Mutation("app/tasks/repository.py", f"{statement}.where({mine})", instead)
+AFTER = 'col(Task.id) < bindparam("cursor")'
+BY_ID = 'col(Task.id) == bindparam("task_id")'
+
+
+def unfiltered(statement: str, filters: str = "*THIS", instead: str = BY_ID) -> Mutation:
+    where = f"{statement}.where("
+    return Mutation("app/tasks/repository.py", f"{where}{filters})", f"{where}{instead})")
 
 
 FILTERS = {
-    "list": unfiltered("select(Task)", by_id=""),
+    "list": unfiltered("select(Task)\n    ", "MINE, " + AFTER, AFTER),
     "get": unfiltered("select(Task)"),
     "update": unfiltered("update(Task)"),
     "delete": unfiltered("delete(Task)"),
@@ -169,9 +172,8 @@ def test_many_users_at_the_same_time_leave_nothing_on_a_connection(project: Proj
 def test_there_is_a_mutation_for_each_filter(project: Project) -> None:
     repository = project.root / "app/tasks/repository.py"
     with mutated(project, *FILTERS.values()):
-        assert re.findall(r"self\._mine\b.*", repository.read_text("utf-8")) == [
-            "self._mine = col(Task.user_id) == database.user_id"
-        ]
+        found = re.findall(r"^.*\b(?:MINE|THIS)\b.*$", repository.read_text("utf-8"), re.MULTILINE)
+    assert found == ["MINE = col(Task.user_id) == OWNER", f"THIS = (MINE, {BY_ID})"]
 
 
 @pytest.mark.parametrize("mutation", FILTERS.values(), ids=list(FILTERS))

@@ -59,6 +59,23 @@ def test_its_own_tests_pass_and_leave_nothing_that_git_would_add(project: Projec
 
 
 @only_defaults
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("postgresql://host/production", "the database 'production' has no 'test' in its name."),
+        ("mysql://host/test", "does not begin with postgresql://."),
+    ],
+)
+def test_its_own_tests_refuse_a_database_that_may_not_be_theirs(
+    project: Project, url: str, reason: str
+) -> None:
+    environment = {**project.environment, "TEST_DATABASE_URL": url}
+    with pytest.raises(AssertionError) as refused:
+        replace(project, environment=environment).uv_run("pytest")
+    assert str(refused.value).rstrip().endswith(reason)
+
+
+@only_defaults
 def test_its_pre_commit_hooks_pass(project: Project, tmp_path: Path) -> None:
     project.run("git", "init", "--quiet")
     project.run("git", "add", "--all")

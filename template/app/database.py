@@ -1,17 +1,17 @@
 """The database as one user may use it: the only module that knows psycopg2, pools and roles."""
 
 import select
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from math import inf
 from time import monotonic
-from typing import Annotated, Any
+from typing import Any, TypeVar
 
 from fastapi import Depends, Request
 from psycopg2.extensions import POLL_OK, POLL_READ, parse_dsn, set_wait_callback
 from psycopg2.extensions import connection as PsycopgConnection  # noqa: N812 - the driver's name
 from psycopg2.extensions import cursor as PsycopgCursor  # noqa: N812
-from sqlalchemy import Connection, Executable, Row, create_engine, event
+from sqlalchemy import Connection, Executable, Row, String, bindparam, create_engine, event
 from sqlalchemy.exc import (
     DBAPIError,
     InterfaceError,
@@ -21,7 +21,7 @@ from sqlalchemy.exc import (
 )
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlmodel import Session
-from structlog.stdlib import get_logger
+from structlog import get_logger
 
 from app.errors import Unavailable
 from app.identity import CurrentUser, UserId
@@ -29,6 +29,9 @@ from app.settings import Settings
 
 USER_ROLE = "app_user"
 """The role as which every user's statement runs. It cannot log in, and row security binds it."""
+
+OWNER = bindparam("current_user_id", type_=String)
+"""In a statement, the user on whose behalf it runs: `UserDatabase.execute` fills it in."""
 
 PING_AFTER = 60.0
 """Seconds of idleness after which a connection may be dead without a sign of it."""
@@ -45,7 +48,9 @@ _SCOPE = (
     " set_config('app.user_id', %(scope_user_id)s, true); "
 )
 
-logger = get_logger(__name__)
+logger = get_logger()
+
+Repository = TypeVar("Repository")
 
 
 class BoundedConnection(PsycopgConnection):
@@ -111,10 +116,10 @@ class UserDatabase:
         self._database = database
         self._deadline = monotonic() + database.settings.database_pool_timeout
 
-    def execute(self, statement: Executable) -> Sequence[Row[Any]]:
+    def execute(self, statement: Executable, **values: object) -> Sequence[Row[Any]]:
         """The rows of one statement, which is one transaction and one round trip."""
         with self._connect() as connection:
-            result = connection.execute(statement)
+            result = connection.execute(statement, values | {OWNER.key: self.user_id})
             return result.all() if result.returns_rows else []
 
     @contextmanager
@@ -139,13 +144,15 @@ class UserDatabase:
             yield connection
 
 
-async def _user_database(request: Request, user_id: CurrentUser) -> UserDatabase:
-    request.state.user_id = user_id
-    database: Database = request.app.state.database
-    return database.for_user(user_id)
+def of_caller(repository: Callable[[UserDatabase], Repository]) -> Any:
+    """What a route depends on: a repository that is made for its caller."""
 
+    async def make(request: Request, user_id: CurrentUser) -> Repository:
+        request.state.user_id = user_id
+        database: Database = request.app.state.database
+        return repository(database.for_user(user_id))
 
-CurrentUserDatabase = Annotated[UserDatabase, Depends(_user_database)]
+    return Depends(make)
 
 
 def _apply_scope(

@@ -13,7 +13,7 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from structlog.stdlib import get_logger
+from structlog import get_logger
 
 PROBLEM_JSON = "application/problem+json"
 
@@ -171,7 +171,7 @@ class ProblemMiddleware:
         try:
             await self.app(scope, receive, send_problem)
         except Exception:
-            get_logger(__name__).exception("unhandled error")
+            get_logger().exception("unhandled error")
             if started:
                 raise
             await problem(scope, 500)(scope, receive, send)

@@ -37,7 +37,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.settings = settings
     app.state.database = Database(settings)
     handle_errors(app)
-    for router in (health.router, *ROUTERS):
+    for router in (*ROUTERS, health.router):
         app.include_router(router)
     return app
 
@@ -52,20 +52,25 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 
 def _middleware(settings: Settings) -> list[Middleware]:
-    """Outermost first. Problems stand inside CORS, so that a web page can read every error,
-    and outside it, for those that are its own."""
-    return [
+    """Outermost first."""
+    middleware = [
         Middleware(RequestMiddleware, log_user_id=settings.log_user_id),
         Middleware(ProblemMiddleware),
-        Middleware(
+    ]
+    if settings.cors_origins:
+        cors = Middleware(
             CORSMiddleware,
             allow_origins=settings.cors_origins,
             allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
             allow_headers=[settings.user_id_header, "Content-Type"],
             expose_headers=["Location", "X-Request-ID"],
-        ),
-        Middleware(ProblemMiddleware),
-        Middleware(TrustedHostMiddleware, allowed_hosts=settings.allowed_hosts or ["*"]),
+        )
+        # Problems also stand inside, so that a web page can read every error.
+        middleware += [cors, Middleware(ProblemMiddleware)]
+    if settings.allowed_hosts:
+        middleware.append(Middleware(TrustedHostMiddleware, allowed_hosts=settings.allowed_hosts))
+    return [
+        *middleware,
         Middleware(RequestBodyLimitMiddleware, max_body_size=settings.max_body_bytes),
     ]
 

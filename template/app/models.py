@@ -15,7 +15,10 @@ if sys.version_info >= (3, 14):
 else:
     from uuid_utils.compat import uuid7 as new_id
 
-__all__ = ["ResourceId", "Storable", "Trimmed", "new_id"]
+__all__ = ["LAST_ID", "ResourceId", "Storable", "Trimmed", "new_id"]
+
+LAST_ID = UUID(int=2**128 - 1)
+"""Greater than any that `new_id` makes."""
 
 # Names that every database gives alike, so that a migration can name what it drops.
 SQLModel.metadata.naming_convention = {

@@ -38,13 +38,20 @@ NewUser = Callable[[], httpx2.Client]
 Process = tuple[subprocess.Popen[bytes], str]
 
 
+def pytest_configure() -> None:
+    """Before any test runs: what they write into must not be somebody's data."""
+    if given := os.environ.get("TEST_DATABASE_URL"):
+        try:
+            name = parse_url(given).database or ""
+        except ValueError as error:
+            pytest.exit(f"TEST_DATABASE_URL {error}.", 1)
+        if "test" not in name:
+            pytest.exit(f"TEST_DATABASE_URL: the database {name!r} has no 'test' in its name.", 1)
+
+
 @pytest.fixture(scope="session")
 def database_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    given = os.environ.get("TEST_DATABASE_URL")
-    if given:
-        name = Settings(database_url=given, user_id_header="X-User-ID").database_url.database
-        if "test" not in (name or ""):
-            pytest.exit(f"TEST_DATABASE_URL: the database {name!r} has no 'test' in its name.", 1)
+    if given := os.environ.get("TEST_DATABASE_URL"):
         migrate(given)
         yield given
     else:

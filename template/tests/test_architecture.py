@@ -33,7 +33,7 @@ KINDS = {
     r"(sqlalchemy|sqlmodel)(\.orm|\.event|\.(pool|ext)\b.*)?": "a connection",
     r"(sqlalchemy|sqlmodel)\..*([Ee]ngine|[Ss]ession|Connection).*": "a connection",
     r".*\.(driver|raw)_connection": "a connection",
-    r"app\.database\.(Current)?UserDatabase": "one user's rows",
+    r"app\.database\.(OWNER|UserDatabase|of_caller)": "one user's rows",
     r"app\.database(\..*)?|.*\.(for_user|unscoped)|.*\bstate\.database": "everybody's rows",
     r"UserId\(": "a user's name",
 }
@@ -48,7 +48,7 @@ def test_a_module_uses_only_what_it_may(module: str) -> None:
 @pytest.mark.parametrize(
     ("module", "source"),
     [
-        ("notes/router.py", "from app.database import CurrentUserDatabase"),
+        ("notes/router.py", "from app.database import of_caller"),
         ("notes/router.py", "from app import database"),
         ("notes/router.py", "import app.database as db"),
         ("notes/router.py", "from sqlmodel import select"),
@@ -80,7 +80,7 @@ def test_a_mistake_is_noticed(module: str, source: str) -> None:
         ("notes/models.py", "from sqlmodel import JSON, Column, Field, Relationship, SQLModel"),
         ("notes/models.py", "from sqlalchemy.dialects.postgresql import JSONB"),
         ("notes/repository.py", "from sqlalchemy.dialects.postgresql import insert"),
-        ("notes/repository.py", "from app.database import CurrentUserDatabase, UserDatabase"),
+        ("notes/repository.py", "from app.database import OWNER, UserDatabase, of_caller"),
     ],
 )
 def test_what_a_resource_needs_is_allowed(module: str, source: str) -> None:

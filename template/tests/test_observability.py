@@ -93,7 +93,6 @@ def test_each_request_is_one_json_line_without_its_data(database_url: str, tmp_p
     assert created == {
         "event": "request",
         "level": "info",
-        "logger": "app.request",
         "method": "POST",
         "request_id": response.headers["X-Request-ID"],
         "route": TASKS,

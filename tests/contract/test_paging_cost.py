@@ -77,7 +77,7 @@ def test_a_page_is_one_scan_of_the_primary_key(
     assert (scan["Node Type"], scan["Scan Direction"]) == ("Index Scan", "Backward")
     assert scan["Index Name"] == "pk_task"
     assert "user_id" in scan["Index Cond"]
-    assert ("id <" in scan["Index Cond"]) == bool(depth)
+    assert "id <" in scan["Index Cond"]
     assert scan["Actual Rows"] == min(51, 100_000 - depth)
     assert scan.get("Rows Removed by Filter", 0) == 0
     assert plan["Shared Hit Blocks"] + plan["Shared Read Blocks"] < 100

@@ -13,12 +13,15 @@ from app.models import Storable, Trimmed
 TITLE_LENGTH = 200
 DESCRIPTION_LENGTH = 10_000
 
-EXAMPLE: dict[str, JsonValue] = {
-    "id": "019a6e3c-6c2b-7d7e-8f5a-3b1f0c9d2e4a",
-    "user_id": "alice",
+WRITTEN: dict[str, JsonValue] = {
     "title": "Buy milk",
     "description": "Two litres",
     "completed": False,
+}
+READ: dict[str, JsonValue] = {
+    "id": "019a6e3c-6c2b-7d7e-8f5a-3b1f0c9d2e4a",
+    "user_id": "alice",
+    **WRITTEN,
     "created_at": "2026-11-24T08:00:00.000000Z",
     "updated_at": "2026-11-24T08:00:00.000000Z",
 }
@@ -50,7 +53,7 @@ class Task(SQLModel, table=True):
 
 
 class TaskCreate(SQLModel):
-    model_config = {"extra": "forbid"}
+    model_config = {"extra": "forbid", "json_schema_extra": {"examples": [WRITTEN]}}
 
     title: Title
     description: Description = ""
@@ -64,7 +67,7 @@ class TaskReplace(TaskCreate):
 class TaskUpdate(SQLModel):
     """What is left out stays as it is."""
 
-    model_config = {"extra": "forbid"}
+    model_config = {"extra": "forbid", "json_schema_extra": {"examples": [WRITTEN]}}
 
     title: Title | MISSING = MISSING
     description: Description | MISSING = MISSING
@@ -72,7 +75,7 @@ class TaskUpdate(SQLModel):
 
 
 class TaskRead(SQLModel):
-    model_config = {"json_schema_extra": {"examples": [EXAMPLE]}}
+    model_config = {"json_schema_extra": {"examples": [READ]}}
 
     id: UUID
     user_id: str

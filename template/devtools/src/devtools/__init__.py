@@ -3,7 +3,4 @@
 import sys
 
 if sys.platform == "win32":
-    raise SystemExit(
-        "devtools need Linux, macOS or WSL: here, set DATABASE_URL, then run"
-        " `uv run alembic upgrade head` and `uv run uvicorn app.main:app --reload`."
-    )
+    raise SystemExit("This needs Linux or macOS: on Windows, run it in WSL.")
