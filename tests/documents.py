@@ -54,5 +54,5 @@ def steps(page: str) -> Iterator[Step]:
 
 def section(page: str, heading: str) -> str:
     """The text below a heading, without the sections inside it."""
-    (found,) = re.findall(rf"^#+ {heading}\n(.*?)(?=^#+ |\Z)", page, re.MULTILINE | re.DOTALL)
+    (found,) = re.findall(rf"^##+ {heading}\n(.*?)(?=^##+ |\Z)", page, re.MULTILINE | re.DOTALL)
     return str(found)

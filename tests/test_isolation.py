@@ -61,7 +61,7 @@ class Mutation:
 
 
 AFTER = 'col(Task.id) < bindparam("cursor")'
-BY_ID = 'col(Task.id) == bindparam("task_id")'
+BY_ID = 'col(Task.id) == bindparam("this_id")'
 
 
 def unfiltered(statement: str, filters: str = "*THIS", instead: str = BY_ID) -> Mutation:

@@ -1,36 +1,37 @@
-"""`copier update` brings a release into a project that its team has changed."""
+"""`copier update` brings a release into a project that its team has changed, without trust."""
 
+import re
+import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import copier
 import pytest
+import yaml
+from copier.errors import UnsafeTemplateError
 
-from hooks.rendering import render, snapshot
-from tests.projects import GIT_IDENTITY
+from hooks.rendering import ROOT, configuration, render
+from tests.documents import section, steps
+from tests.projects import Project, project_environment
+from tests.repositories import commit, git, release
 
-
-def git(folder: Path, *arguments: str) -> str:
-    return subprocess.check_output(["git", *arguments], cwd=folder, text=True)
-
-
-def release(root: Path, version: str) -> None:
-    git(root, "add", "--all")
-    git(root, "commit", "--quiet", "--message", version)
-    git(root, "tag", version)
+PAGE = (ROOT / "docs/update.md").read_text("utf-8")
+WRITTEN_ONCE = [path.removeprefix("/") for path in configuration()["_skip_if_exists"]]
 
 
 def append(file: Path, line: str) -> None:
     file.write_text(f"{file.read_text('utf-8')}{line}\n", "utf-8")
 
 
+def update(project: Path, **answers: object) -> None:
+    copier.run_update(project, data=answers, defaults=True, overwrite=True, quiet=True)
+
+
 @pytest.fixture
-def released(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def released(template: Path, tmp_path: Path) -> Path:
     """The template as a repository with one release: the working tree."""
-    for name, value in GIT_IDENTITY.items():
-        monkeypatch.setenv(name, value)
-    root = snapshot(tmp_path / "template")
-    git(root, "init", "--quiet")
+    root = shutil.copytree(template, tmp_path / "template")
     release(root, "v1.0.0")
     return root
 
@@ -38,29 +39,32 @@ def released(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def project(released: Path, tmp_path: Path) -> Path:
     root = render(released, tmp_path / "project", {"project_name": "Ours"})
-    git(root, "init", "--quiet")
-    release(root, "start")
+    commit(root, "Start")
     return root
+
+
+def documented(name: str, project: Path, shared: Path, **environment: str) -> str:
+    """Take the steps of a section of the documentation, in the project."""
+    here = Project(project, project_environment(shared) | environment)
+    return "".join(step.take(here) for step in steps(section(PAGE, name)))
 
 
 def test_an_update_brings_the_release_and_leaves_the_teams_own_alone(
     released: Path, project: Path
 ) -> None:
-    append(project / "app/routers.py", "# ours")
     append(project / "app/errors.py", "# ours")
     (project / "app/invoices.py").write_text("# ours\n")
     (project / "uv.lock").write_text("# ours\n")
-    release(project, "ours")
+    commit(project, "Ours")
     before = {
         name: (project / name).read_bytes()
-        for name in ("app/routers.py", "app/errors.py", "app/invoices.py", "uv.lock", "README.md")
+        for name in ("app/errors.py", "app/invoices.py", "uv.lock", "pyproject.toml")
     }
-    append(released / "template/app/routers.py", "# the template's")
     append(released / "template/app/health.py", "# the template's")
     (released / "template/app/new.py").write_text("# the template's\n")
     release(released, "v1.1.0")
 
-    copier.run_update(project, defaults=True, overwrite=True, quiet=True)
+    update(project)
 
     assert {name: (project / name).read_bytes() for name in before} == before
     assert git(project, "status", "--porcelain").splitlines() == [
@@ -70,3 +74,116 @@ def test_an_update_brings_the_release_and_leaves_the_teams_own_alone(
     ]
     assert "_commit: v1.1.0" in (project / ".copier-answers.yml").read_text("utf-8")
     assert git(project, "diff", "app/health.py").endswith("\n+# the template's\n")
+
+
+def test_both_sides_may_change_one_file(released: Path, project: Path) -> None:
+    append(project / "app/errors.py", "# ours")
+    commit(project, "Ours")
+    file = released / "template/app/errors.py"
+    file.write_text(f"# the template's\n{file.read_text('utf-8')}", "utf-8")
+    release(released, "v1.1.0")
+    update(project)
+    merged = (project / "app/errors.py").read_text("utf-8").splitlines()
+    assert (merged[0], merged[-1]) == ("# the template's", "# ours")
+
+
+def test_the_documentation_says_which_files_are_written_once() -> None:
+    rows = re.findall(r"^\| `(.+?)` \| you \| written once", PAGE, re.MULTILINE)
+    assert rows == WRITTEN_ONCE
+
+
+@pytest.mark.parametrize("name", WRITTEN_ONCE)
+@pytest.mark.parametrize("again", [copier.run_update, copier.run_recopy])
+def test_a_file_that_is_the_teams_is_written_once(
+    released: Path, project: Path, name: str, again: Callable[..., object]
+) -> None:
+    assert (project / name).is_file()
+    (project / name).write_text("# ours\n")
+    commit(project, "Ours")
+    (source,) = (released / "template").glob(f"{name}*")
+    append(source, "# the template's")
+    release(released, "v1.1.0")
+    again(project, defaults=True, overwrite=True, quiet=True)
+    assert (project / name).read_text("utf-8") == "# ours\n"
+
+
+def test_a_conflict_is_found_by_the_documented_command(
+    released: Path, project: Path, shared: Path
+) -> None:
+    for file in (project / "app/errors.py", released / "template/app/errors.py"):
+        append(file, f"# {file}")
+    commit(project, "Ours")
+    release(released, "v1.1.0")
+    update(project)
+    assert "git diff --check\n" in section(PAGE, "Update")
+    found = subprocess.run(
+        ["git", "diff", "--check"], cwd=project, capture_output=True, text=True, check=False
+    )
+    assert found.returncode != 0
+    assert "app/errors.py" in found.stdout
+    documented("Conflicts", project, shared, TEMPLATE=str(released))
+    assert (project.parent / "as-rendered/app/errors.py").is_file()
+
+
+def test_another_answer_changes_what_depends_on_it(project: Path, shared: Path) -> None:
+    append(project / ".env.example", "OURS=1")
+    commit(project, "Ours")
+    documented("Change an answer", project, shared)
+    settings = (project / ".env.example").read_text("utf-8").splitlines()
+    assert "USER_ID_HEADER=Remote-User" in settings
+    assert "OURS=1" in settings
+    stored = yaml.safe_load((project / ".copier-answers.yml").read_text("utf-8"))
+    assert stored["user_id_header"] == "Remote-User"
+    assert stored["project_name"] == "Ours"
+
+
+def test_recopy_keeps_what_is_the_teams_own(project: Path, shared: Path) -> None:
+    append(project / "app/errors.py", "# ours")
+    append(project / "app/routers.py", "# ours")
+    (project / "app/invoices.py").write_text("# ours\n")
+    commit(project, "Ours")
+    shown = documented("Start over", project, shared)
+    assert "-# ours" in shown
+    assert git(project, "diff", "--name-only").splitlines() == ["app/errors.py"]
+    assert "project_name: Ours" in (project / ".copier-answers.yml").read_text("utf-8")
+
+
+def test_many_projects_share_answers_and_learn_of_releases(
+    released: Path, tmp_path: Path, shared: Path
+) -> None:
+    (answers,) = re.findall(r"```yaml\n# answers.yml\n(.*?)```", PAGE, re.DOTALL)
+    (tmp_path / "answers.yml").write_text(answers)
+    here = Project(tmp_path, project_environment(shared) | {"TEMPLATE": str(released)})
+    copy, check = steps(section(PAGE, "Many projects"))
+    copy.take(here)
+    shop = Project(tmp_path / "shop-todos", here.environment)
+    stored = yaml.safe_load((shop.root / ".copier-answers.yml").read_text("utf-8"))
+    assert yaml.safe_load(answers).items() <= stored.items()
+    assert stored["project_name"] == "Shop todos"
+
+    commit(shop.root, "Start")
+    check.take(shop)
+    release(released, "v1.1.0")
+    with pytest.raises(AssertionError):
+        check.take(shop)
+
+
+def test_a_step_in_existing_projects_runs_where_it_is_trusted(
+    released: Path, project: Path
+) -> None:
+    """As docs/releasing.md has it: at the update that crosses its version, and at no other."""
+    page = (ROOT / "docs/releasing.md").read_text("utf-8")
+    (step,) = re.findall(r"```yaml\n(_migrations:.*?)```", page, re.DOTALL)
+    append(released / "copier.yml", f"\n{step}")
+    (released / "hooks/v2_0_0.py").write_text("open('stepped', 'a').write('once')\n")
+    release(released, "v1.9.0")
+    update(project)
+    commit(project, "1.9.0")
+    release(released, "v2.0.0")
+    with pytest.raises(UnsafeTemplateError):
+        update(project)
+    assert git(project, "status", "--porcelain") == ""
+    for _ in range(2):
+        copier.run_update(project, defaults=True, overwrite=True, quiet=True, unsafe=True)
+        commit(project, "2.0.0")
+    assert (project / "stepped").read_text() == "once"

@@ -169,7 +169,7 @@ def serve_in_process(database_url: str, log: Path, **environment: str) -> Iterat
         process.wait()
 
 
-def migrate(database_url: str, revision: str = "head") -> None:
+def migrate(database_url: str, revision: str = "heads") -> None:
     with alembic_on(database_url) as config:
         command.upgrade(config, revision)
 

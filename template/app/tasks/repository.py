@@ -13,7 +13,7 @@ from app.tasks.models import Task, TaskCreate, TaskPage, TaskRead, TaskReplace, 
 
 # Built once, and given their values when they run: building one takes longer than running it.
 MINE = col(Task.user_id) == OWNER
-THIS = (MINE, col(Task.id) == bindparam("task_id"))
+THIS = (MINE, col(Task.id) == bindparam("this_id"))
 
 CREATE = insert(Task).values(user_id=OWNER).returning(Task)
 LIST = (
@@ -42,20 +42,20 @@ class TaskRepository:
         return TaskPage.model_validate({"items": rows[:limit], "next_cursor": next_cursor})
 
     def get(self, task_id: UUID) -> TaskRead:
-        return self._one(GET, task_id=task_id)
+        return self._one(GET, this_id=task_id)
 
     def replace(self, task_id: UUID, task: TaskReplace) -> TaskRead:
-        return self._one(UPDATE, task_id=task_id, **task.model_dump())
+        return self._one(UPDATE, this_id=task_id, **task.model_dump())
 
     def update(self, task_id: UUID, task: TaskUpdate) -> TaskRead:
         changes = task.model_dump()
-        return self._one(UPDATE if changes else GET, task_id=task_id, **changes)
+        return self._one(UPDATE if changes else GET, this_id=task_id, **changes)
 
     def toggle(self, task_id: UUID) -> TaskRead:
-        return self._one(TOGGLE, task_id=task_id)
+        return self._one(TOGGLE, this_id=task_id)
 
     def delete(self, task_id: UUID) -> None:
-        if not self._database.execute(DELETE, task_id=task_id):
+        if not self._database.execute(DELETE, this_id=task_id):
             raise NotFound
 
     def _one(self, statement: Executable, **values: object) -> TaskRead:
