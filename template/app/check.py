@@ -29,6 +29,8 @@ RIGHTS = text("""
     FROM pg_roles mine, pg_roles role WHERE mine.rolname = current_user AND role.rolname = :role
 """)
 
+ROW_SECURITY = text("SELECT row_security_active(to_regclass(:table)) AS active")
+
 
 class Finding(NamedTuple):
     verdict: str  # "ok", "note" or "FAIL"
@@ -122,10 +124,7 @@ def _row_security(database: Database) -> Iterator[Finding]:
     user = database.for_user(UserId("check"))
     for table in SQLModel.metadata.sorted_tables:
         if "user_id" in table.columns:
-            active = text("SELECT row_security_active(to_regclass(:table))").bindparams(
-                table=table.name
-            )
-            if user.execute(active.bindparams(table=table.name))[0][0]:
+            if user.execute(ROW_SECURITY, table=table.name)[0]["active"]:
                 yield Finding("ok", f"Row security is effective on {table.name}.")
             else:
                 yield Finding("FAIL", f"{table.name} has no row security: see app/migrations.")

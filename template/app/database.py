@@ -1,7 +1,7 @@
 """The database as one user may use it: the only module that knows psycopg2, pools and roles."""
 
 import select
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from math import inf
 from time import monotonic
@@ -11,7 +11,7 @@ from fastapi import Depends, Request
 from psycopg2.extensions import POLL_OK, POLL_READ, parse_dsn, set_wait_callback
 from psycopg2.extensions import connection as PsycopgConnection  # noqa: N812 - the driver's name
 from psycopg2.extensions import cursor as PsycopgCursor  # noqa: N812
-from sqlalchemy import Connection, Executable, Row, String, bindparam, create_engine, event
+from sqlalchemy import Connection, Executable, String, bindparam, create_engine, event
 from sqlalchemy.exc import (
     DBAPIError,
     InterfaceError,
@@ -49,6 +49,9 @@ _SCOPE = (
 )
 
 logger = get_logger()
+
+Rows = list[dict[str, Any]]
+"""By the names of their columns: pydantic reads a dict several times faster than attributes."""
 
 Repository = TypeVar("Repository")
 
@@ -116,11 +119,14 @@ class UserDatabase:
         self._database = database
         self._deadline = monotonic() + database.settings.database_pool_timeout
 
-    def execute(self, statement: Executable, **values: object) -> Sequence[Row[Any]]:
-        """The rows of one statement, which is one transaction and one round trip."""
+    def execute(self, statement: Executable, **values: object) -> Rows:
+        """Run one statement, which is one transaction and one round trip."""
         with self._connect() as connection:
             result = connection.execute(statement, values | {OWNER.key: self.user_id})
-            return result.all() if result.returns_rows else []
+            if not result.returns_rows:
+                return []
+            names = tuple(result.keys())
+            return [dict(zip(names, row, strict=True)) for row in result]
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:

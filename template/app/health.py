@@ -7,7 +7,7 @@ from typing import Literal
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from fastapi import APIRouter, Request
-from sqlmodel import SQLModel
+from pydantic import BaseModel
 
 from app.database import Database
 from app.errors import Unavailable
@@ -15,11 +15,11 @@ from app.errors import Unavailable
 router = APIRouter(tags=["health"])
 
 
-class Health(SQLModel):
+class Health(BaseModel):
     status: Literal["ok"]
 
 
-class Readiness(SQLModel):
+class Readiness(BaseModel):
     status: Literal["ready"]
 
 

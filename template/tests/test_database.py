@@ -24,7 +24,7 @@ OTHERS_KILLED = """
     SELECT pg_terminate_backend(pid) FROM pg_stat_activity
     WHERE application_name = 'app' AND datname = current_database() AND pid <> pg_backend_pid()
 """
-COUNT = select(func.count()).select_from(Task)
+COUNT = select(func.count().label("tasks")).select_from(Task)
 
 
 @pytest.fixture
@@ -47,10 +47,10 @@ def test_a_statement_without_its_filter_sees_and_changes_only_the_users_rows(
 ) -> None:
     for user in (alice, bob):
         TaskRepository(user).create(TaskCreate(title="mine"))
-    assert alice.execute(COUNT)[0] == (1,)
+    assert alice.execute(COUNT) == [{"tasks": 1}]
     changed = alice.execute(update(Task).values(title="all").returning(col(Task.user_id)))
-    assert changed == [(alice.user_id,)]
-    assert bob.execute(select(col(Task.title))) == [("mine",)]
+    assert changed == [{"user_id": alice.user_id}]
+    assert bob.execute(select(col(Task.title))) == [{"title": "mine"}]
 
 
 def test_nobody_can_write_a_row_for_another(alice: UserDatabase, bob: UserDatabase) -> None:
@@ -61,8 +61,8 @@ def test_nobody_can_write_a_row_for_another(alice: UserDatabase, bob: UserDataba
 
 
 def test_role_and_user_end_with_the_statement(database: Database, alice: UserDatabase) -> None:
-    who = text("SELECT current_user, current_setting('app.user_id')")
-    assert alice.execute(who)[0] == (USER_ROLE, alice.user_id)
+    who = text("SELECT current_user AS role, current_setting('app.user_id') AS name")
+    assert alice.execute(who) == [{"role": USER_ROLE, "name": alice.user_id}]
     with database.unscoped() as connection:
         assert connection.execute(who).one() == (connection.engine.url.username, "")
 
@@ -71,7 +71,7 @@ def test_a_statement_runs_in_its_own_transaction(alice: UserDatabase) -> None:
     TaskRepository(alice).create(TaskCreate(title="kept"))
     with pytest.raises(ProgrammingError):
         alice.execute(text("SELECT no_such_column"))
-    assert alice.execute(COUNT) == [(1,)]
+    assert alice.execute(COUNT) == [{"tasks": 1}]
 
 
 def test_several_statements_are_one_transaction_of_the_user(
@@ -83,7 +83,7 @@ def test_several_statements_are_one_transaction_of_the_user(
         session.add(task)
         session.flush()
         assert session.exec(select(col(Task.title))).all() == ["1"]
-    assert alice.execute(COUNT) == [(1,)]
+    assert alice.execute(COUNT) == [{"tasks": 1}]
 
 
 def test_a_transaction_that_fails_leaves_nothing(alice: UserDatabase) -> None:
@@ -97,7 +97,7 @@ def test_a_transaction_that_fails_leaves_nothing(alice: UserDatabase) -> None:
 
     with pytest.raises(RuntimeError, match="changed my mind"):
         add_and_fail()
-    assert alice.execute(COUNT) == [(0,)]
+    assert alice.execute(COUNT) == [{"tasks": 0}]
 
 
 def test_a_transaction_goes_on_after_a_savepoint(alice: UserDatabase) -> None:
@@ -107,7 +107,7 @@ def test_a_transaction_goes_on_after_a_savepoint(alice: UserDatabase) -> None:
         session.add(
             Task(user_id=alice.user_id, id=uuid4(), title="1", description="", completed=False)
         )
-    assert alice.execute(COUNT) == [(1,)]
+    assert alice.execute(COUNT) == [{"tasks": 1}]
 
 
 def test_a_request_that_waited_too_long_is_refused(settings: Settings) -> None:

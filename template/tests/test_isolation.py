@@ -176,6 +176,10 @@ def new_owner(database: Database) -> NewOwner:
     return new
 
 
+def titles(user: UserDatabase) -> list[str]:
+    return [row["title"] for row in user.execute(select(col(Task.title)))]
+
+
 RENAME = update(Task).values(title="all")
 
 
@@ -197,8 +201,7 @@ def test_however_a_statement_runs_it_changes_the_users_rows_alone(
     alice, bob = new_owner(), new_owner()
     with alice.transaction() as session:
         rename_all(session)
-    titles = select(col(Task.title))
-    assert (alice.execute(titles), bob.execute(titles)) == ([("all",)], [("mine",)])
+    assert (titles(alice), titles(bob)) == (["all"], ["mine"])
 
 
 def test_a_statement_that_would_run_out_of_scope_is_refused(new_owner: NewOwner) -> None:
@@ -208,8 +211,7 @@ def test_a_statement_that_would_run_out_of_scope_is_refused(new_owner: NewOwner)
         alice.transaction() as session,
     ):
         session.execute(RENAME, execution_options={"stream_results": True})
-    titles = select(col(Task.title))
-    assert (alice.execute(titles), bob.execute(titles)) == ([("mine",)], [("mine",)])
+    assert (titles(alice), titles(bob)) == (["mine"], ["mine"])
 
 
 def test_a_connection_without_a_user_runs_nothing(new_owner: NewOwner) -> None:
@@ -232,7 +234,8 @@ def test_users_may_have_tasks_of_the_same_id(new_owner: NewOwner) -> None:
 
 def test_the_database_says_the_same_of_anothers_task_and_of_none(new_owner: NewOwner) -> None:
     alice, bob = new_owner(), new_owner()
-    ((taken,),) = alice.execute(select(col(Task.id)))
+    (task,) = alice.execute(select(col(Task.id)))
+    taken = task["id"]
 
     def refusal(task_id: UUID) -> str:
         with pytest.raises(DBAPIError) as refused:

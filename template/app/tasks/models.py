@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import MISSING, JsonValue, StrictBool, StringConstraints
+from pydantic import MISSING, BaseModel, JsonValue, StrictBool, StringConstraints
 from sqlalchemy import CheckConstraint
 from sqlmodel import Field, SQLModel, func
 
@@ -52,7 +52,7 @@ class Task(SQLModel, table=True):
     )
 
 
-class TaskCreate(SQLModel):
+class TaskCreate(BaseModel):
     model_config = {"extra": "forbid", "json_schema_extra": {"examples": [WRITTEN]}}
 
     title: Title
@@ -64,7 +64,7 @@ class TaskReplace(TaskCreate):
     """What is left out goes back to its default."""
 
 
-class TaskUpdate(SQLModel):
+class TaskUpdate(BaseModel):
     """What is left out stays as it is."""
 
     model_config = {"extra": "forbid", "json_schema_extra": {"examples": [WRITTEN]}}
@@ -74,7 +74,7 @@ class TaskUpdate(SQLModel):
     completed: StrictBool | MISSING = MISSING
 
 
-class TaskRead(SQLModel):
+class TaskRead(BaseModel):
     model_config = {"json_schema_extra": {"examples": [READ]}}
 
     id: UUID
@@ -86,7 +86,7 @@ class TaskRead(SQLModel):
     updated_at: datetime
 
 
-class TaskPage(SQLModel):
+class TaskPage(BaseModel):
     """Newest first; `next_cursor` continues after the last item, null on the last page."""
 
     items: list[TaskRead]

@@ -38,7 +38,7 @@ class TaskRepository:
     def list(self, *, completed: bool | None, limit: int, cursor: UUID | None) -> TaskPage:
         statement = LIST if completed is None else LIST.where(col(Task.completed) == completed)
         rows = self._database.execute(statement, cursor=cursor or LAST_ID, limit=limit + 1)
-        next_cursor = rows[limit - 1].id if len(rows) > limit else None
+        next_cursor = rows[limit - 1]["id"] if len(rows) > limit else None
         return TaskPage.model_validate({"items": rows[:limit], "next_cursor": next_cursor})
 
     def get(self, task_id: UUID) -> TaskRead:
