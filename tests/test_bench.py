@@ -1,0 +1,63 @@
+"""The benchmark runs end to end, and what it counts does not depend on the machine."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from hooks.rendering import ROOT
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="binds processes to CPUs"),
+    pytest.mark.xdist_group("bench"),
+]
+
+OPERATIONS = ["create", "list", "get", "replace", "update", "toggle", "delete"]
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    page = tmp_path_factory.mktemp("docs") / "performance.md"
+    shutil.copy(ROOT / "docs/performance.md", page)
+    budget = ["--rounds=1", "--seconds=0.2", "--sizes", "60", "120", "--page", str(page)]
+    subprocess.run([sys.executable, "-m", "bench", *budget], cwd=ROOT, check=True)
+    return page
+
+
+def table(page: Path, heading: str) -> list[list[str]]:
+    _, _, section = page.read_text("utf-8").partition(f"### {heading}")
+    rows = re.findall(r"^\| (.*) \|$", section.partition("###")[0], re.MULTILINE)
+    return [row.split(" | ") for row in rows[2:]]
+
+
+def test_each_operation_of_the_service_is_one_round_trip(page: Path) -> None:
+    counted = {row[0]: row[1] for row in table(page, "Round trips")}
+    assert counted == dict.fromkeys(OPERATIONS, "1")
+
+
+def test_each_operation_of_the_tutorial_is_several_round_trips(page: Path) -> None:
+    assert all(int(row[2]) > 3 for row in table(page, "Round trips"))
+
+
+@pytest.mark.parametrize("written", ["docs/performance.md", None])
+def test_the_page_has_every_row(page: Path, written: str | None) -> None:
+    page = ROOT / written if written else page
+    loads = [row[:3] for row in table(page, "Under load")]
+    assert loads == [
+        [operation, place, measure]
+        for operation in ("get", "list", "create")
+        for place in ("near", "5 ms away")
+        for measure in ("throughput", "latency, p50", "latency, p99")
+    ]
+    assert [row[0] for row in table(page, "Round trips")] == OPERATIONS
+    assert [row[0] for row in table(page, "A worker")] == ["start to first answer", "memory"]
+    assert {row[1] for row in table(page, "A page of 50")} == {"first", "deepest"}
+
+
+def test_the_plot_is_an_image(page: Path) -> None:
+    assert ET.fromstring(page.with_suffix(".svg").read_text("utf-8")).tag.endswith("svg")  # noqa: S314 - our own
