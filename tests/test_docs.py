@@ -114,6 +114,14 @@ def test_one_table_has_every_answer_and_every_setting_as_the_code_describes_them
     ]
 
 
+def test_the_index_lists_every_page() -> None:
+    index = ROOT / "docs/README.md"
+    rows = [line for line in index.read_text("utf-8").splitlines() if line.startswith("| ")]
+    listed = {path for path, _ in LINK.findall("\n".join(rows))}
+    pages = {page.relative_to(index.parent).as_posix() for page in index.parent.rglob("*.md")}
+    assert listed == pages - {index.name} | {"../CHANGELOG.md", "../CONTRIBUTING.md"}
+
+
 def test_every_path_in_the_drawn_tree_is_rendered(projects: list[Path]) -> None:
     (block,) = re.findall(r"^```\n(todo-service/.*?)^```$", readme.TEXT, re.MULTILINE | re.DOTALL)
     paths = list(tree(block))

@@ -1,0 +1,86 @@
+"""From nothing to the first task: the commands are run as they are shown."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from signal import SIGINT
+from tempfile import TemporaryDirectory
+
+from hooks.rendering import snapshot
+from tests.documents import COMMANDS
+from tests.neon.programs import until
+from tests.projects import Project, project_environment
+from tests.servers import Server, running
+
+HEADER = "X-User-ID"
+RENDER = 'uvx copier copy --defaults "$TEMPLATE" todo-service'
+START = "cd todo-service && uv run dev"
+LIST = f"curl -s -H '{HEADER}: bob' {{url}}/api/v1/tasks"
+TRY = re.compile(r"^  Try +(.*?)\n\n", re.MULTILINE | re.DOTALL)
+
+DEFAULT_URL = "http://127.0.0.1:8000"
+CUT = "…"
+
+
+@dataclass(frozen=True)
+class Entry:
+    command: str
+    output: str
+
+
+@dataclass(frozen=True)
+class Session:
+    shell: Project
+    server: Server
+    rendered: str
+    banner: str
+
+    def panes(self) -> tuple[list[Entry], list[Entry]]:
+        """The terminal in which the server runs, and one beside it."""
+        rendering = self._entry(RENDER, _end(self.rendered))
+        start = self._entry(START, f"{CUT}\n{self.banner}")
+        commands = (self._create(), LIST.format(url=self.server.url))
+        return [rendering, start], [self._entry(each, _run(self.shell, each)) for each in commands]
+
+    def _create(self) -> str:
+        """The command that the banner says to try, but less far to the right."""
+        (command,) = TRY.findall(self.banner)
+        return re.sub(r"\n +", "\n    ", command)
+
+    def _entry(self, command: str, output: str) -> Entry:
+        return Entry(*(text.replace(self.server.url, DEFAULT_URL) for text in (command, output)))
+
+
+@contextmanager
+def session() -> Iterator[Session]:
+    """Render the working tree in a new folder, and run what was rendered."""
+    with TemporaryDirectory() as name:
+        shell = _shell(Path(name))
+        rendered = _run(shell, RENDER)
+        Project(shell.root / "todo-service", shell.environment).sync()
+        start = f"{COMMANDS}\nexport PORT={{port}}\n{{ {START}; }} > banner"
+        with running(["bash", "-euc", start], shell.root, shell.environment, HEADER) as server:
+            banner = shell.root / "banner"
+            until(lambda: banner.read_text("utf-8"))  # which may come after the first answer
+            try:
+                yield Session(shell, server, rendered, banner.read_text("utf-8"))
+            finally:
+                server.signal(SIGINT)
+
+
+def _shell(folder: Path) -> Project:
+    folder.chmod(0o711)  # for the account that runs PostgreSQL for root
+    template = snapshot(folder / "template")
+    return Project(folder, {**project_environment(folder), "TEMPLATE": str(template)})
+
+
+def _run(shell: Project, command: str) -> str:
+    return shell.run("bash", "-euc", f"{COMMANDS}\n{command}")
+
+
+def _end(rendered: str) -> str:
+    """Without the list of files, and without what is said about git."""
+    _, ready, commands, *_ = rendered.split("\n\n")
+    return f"{CUT}\n{ready.strip()}\n\n{commands}\n{CUT}"
