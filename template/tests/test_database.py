@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 from sqlmodel import col, func, select, update
 
-from app.database import USER_ROLE, Database, UserDatabase
+from app.database import OWNER, USER_ROLE, Database, UserDatabase
 from app.errors import Unavailable
 from app.identity import UserId
 from app.main import create_app
@@ -58,6 +58,13 @@ def test_nobody_can_write_a_row_for_another(alice: UserDatabase, bob: UserDataba
     stolen = update(Task).where(col(Task.id) == task.id).values(user_id=bob.user_id)
     with pytest.raises(ProgrammingError, match="row-level security"):
         alice.execute(stolen)
+
+
+def test_the_owner_in_a_statement_is_its_user_whatever_value_comes_with_it(
+    alice: UserDatabase, bob: UserDatabase
+) -> None:
+    asked = alice.execute(select(OWNER.label("owner")), **{OWNER.key: bob.user_id})
+    assert asked == [{"owner": alice.user_id}]
 
 
 def test_role_and_user_end_with_the_statement(database: Database, alice: UserDatabase) -> None:
