@@ -1,5 +1,7 @@
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -25,3 +27,11 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where the projects of this test worker have their environment and type cache."""
     return tmp_path_factory.mktemp("shared")
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """Unlike `tmp_path`, one that the account which runs PostgreSQL for root can pass."""
+    with TemporaryDirectory() as name:
+        Path(name).chmod(0o711)
+        yield Path(name)

@@ -3,12 +3,11 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 from signal import SIGINT, SIGKILL
-from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -20,14 +19,6 @@ from tests.servers import Server, left_over, running
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.name != "posix", reason="uses signals")]
 
 HEADER = "Remote-User"
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    """Unlike `tmp_path`, one that the account which runs PostgreSQL for root can pass."""
-    with TemporaryDirectory() as name:
-        Path(name).chmod(0o711)
-        yield Path(name)
 
 
 @pytest.fixture

@@ -3,11 +3,9 @@
 import json
 import os
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from signal import SIGINT
-from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -27,14 +25,6 @@ BANNER = re.compile(r"^```\n(  API .*?)^```$", re.MULTILINE | re.DOTALL)
 # What is another at each run, but the same wherever it stands again.
 VARIES = re.compile(r'"(?:id|created_at|updated_at|request_id)": "([^"]+)"')
 SOCKETS = re.compile(r"app-pg-\d+-[0-9a-f]{12}")
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    """Unlike `tmp_path`, one that the account which runs PostgreSQL for root can pass."""
-    with TemporaryDirectory() as name:
-        Path(name).chmod(0o711)
-        yield Path(name)
 
 
 def test_the_page_leads_from_a_clone_to_a_committed_service(folder: Path, shared: Path) -> None:
