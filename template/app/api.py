@@ -1,6 +1,7 @@
 """What every resource's router has in common."""
 
 import json
+from asyncio import to_thread
 from collections.abc import Callable, Coroutine, Sequence
 from functools import wraps
 from inspect import iscoroutinefunction
@@ -10,7 +11,6 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.routing import APIRoute
 from pydantic import BeforeValidator
 from pydantic_core import PydanticCustomError
-from starlette.concurrency import run_in_threadpool
 
 API_PREFIX = "/api/v1"
 
@@ -59,7 +59,7 @@ def _in_one_hop(operation: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(operation)
     async def run(**arguments: Any) -> Any:
-        return await run_in_threadpool(operation, **arguments)
+        return await to_thread(operation, **arguments)
 
     return run
 

@@ -9,10 +9,11 @@ from alembic.script import ScriptDirectory
 from fastapi import APIRouter, Request
 from pydantic import BaseModel
 
+from app.api import StrictJSONRoute
 from app.database import Database
 from app.errors import Unavailable
 
-router = APIRouter(tags=["health"])
+router = APIRouter(tags=["health"], route_class=StrictJSONRoute)
 
 
 class Health(BaseModel):

@@ -3,12 +3,13 @@
 import signal
 import sys
 import tomllib
+from asyncio import get_running_loop
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from anyio import to_thread
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
@@ -45,8 +46,8 @@ def create_app(settings: Settings) -> FastAPI:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     # One thread a connection: none ever waits for another's connection.
-    limiter = to_thread.current_default_thread_limiter()
-    limiter.total_tokens = app.state.settings.database_pool_size
+    threads = ThreadPoolExecutor(app.state.settings.database_pool_size)
+    get_running_loop().set_default_executor(threads)
     yield
     app.state.database.dispose()
 
