@@ -44,7 +44,11 @@ def plausible_next(root: Path) -> None:
         (".env.example.jinja", "\n# Larger request", "\n# MOTTO=\n\n# Larger request"),
         ("app/settings.py", "    max_body_bytes", f"{SETTING}\n    max_body_bytes"),
         ("app/tasks/router.py", "Deletes a task.", "Deletes a task, for ever."),
-        ("app/tasks/models.py", "import CheckConstraint\n", "import CheckConstraint, Index\n"),
+        (
+            "app/tasks/models.py",
+            "import CheckConstraint, DateTime\n",
+            "import CheckConstraint, DateTime, Index\n",
+        ),
         ("app/tasks/models.py", "__table_args__ = (\n", f"__table_args__ = (\n{INDEX}"),
     ):
         text = (template / name).read_text("utf-8")

@@ -44,6 +44,7 @@ GRACE = 5.0
 
 _SCOPE = (
     "SELECT set_config('statement_timeout', %(scope_timeout)s, true),"
+    " set_config('timezone', 'UTC', true),"
     " set_config('role', %(scope_role)s, true),"
     " set_config('app.user_id', %(scope_user_id)s, true); "
 )
@@ -126,7 +127,7 @@ class UserDatabase:
             if not result.returns_rows:
                 return []
             names = tuple(result.keys())
-            return [dict(zip(names, row, strict=True)) for row in result]
+            return [dict(zip(names, row, strict=True)) for row in result.all()]
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:

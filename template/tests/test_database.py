@@ -1,6 +1,7 @@
 """What the database layer promises, on a real server."""
 
 import time
+from datetime import UTC
 from pathlib import Path
 from uuid import uuid4
 
@@ -72,6 +73,17 @@ def test_role_and_user_end_with_the_statement(database: Database, alice: UserDat
     assert alice.execute(who) == [{"role": USER_ROLE, "name": alice.user_id}]
     with database.unscoped() as connection:
         assert connection.execute(who).one() == (connection.engine.url.username, "")
+
+
+def test_times_are_in_utc_whatever_the_connections_time_zone(settings: Settings) -> None:
+    database = Database(settings.model_copy(update={"database_pool_size": 1}))
+    with database.unscoped() as connection:
+        connection.execute(text("SET timezone TO 'Asia/Kathmandu'"))
+    task = TaskRepository(database.for_user(UserId(f"alice-{uuid4()}"))).create(
+        TaskCreate(title="mine")
+    )
+    assert task.created_at.tzinfo == UTC
+    database.dispose()
 
 
 def test_a_statement_runs_in_its_own_transaction(alice: UserDatabase) -> None:

@@ -5,7 +5,7 @@ from typing import Annotated
 from uuid import UUID
 
 from pydantic import MISSING, BaseModel, JsonValue, StrictBool, StringConstraints
-from sqlalchemy import CheckConstraint
+from sqlalchemy import CheckConstraint, DateTime
 from sqlmodel import Field, SQLModel, func
 
 from app.models import Storable, Trimmed
@@ -45,9 +45,15 @@ class Task(SQLModel, table=True):
     description: str
     completed: bool
     # The database sets them: None is not sent to it.
-    created_at: datetime = Field(default=None, sa_column_kwargs={"server_default": func.now()})
+    # It gives them in UTC, to which SQLModel's own type would convert each once more.
+    created_at: datetime = Field(
+        default=None,
+        sa_type=DateTime(timezone=True),
+        sa_column_kwargs={"server_default": func.now()},
+    )
     updated_at: datetime = Field(
         default=None,
+        sa_type=DateTime(timezone=True),
         sa_column_kwargs={"server_default": func.now(), "onupdate": func.clock_timestamp()},
     )
 
