@@ -159,9 +159,9 @@ class ProblemMiddleware:
             nonlocal started, replaced
             if message["type"] == "http.response.start":
                 started = True
-                content_type = Headers(scope=message).get("content-type")
                 replaced = (
-                    message["status"] >= HTTPStatus.BAD_REQUEST and content_type != PROBLEM_JSON
+                    message["status"] >= HTTPStatus.BAD_REQUEST
+                    and Headers(scope=message).get("content-type") != PROBLEM_JSON
                 )
                 if replaced:
                     await problem(scope, message["status"])(scope, receive, send)
