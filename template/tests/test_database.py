@@ -1,6 +1,7 @@
 """What the database layer promises, on a real server."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC
 from pathlib import Path
 from uuid import uuid4
@@ -134,6 +135,27 @@ def test_a_request_that_waited_too_long_is_refused(settings: Settings) -> None:
     with pytest.raises(Unavailable) as refused:
         Database(impatient).for_user(UserId("alice")).execute(COUNT)
     assert refused.value.detail == "The service is busy. Try again."
+
+
+def test_there_is_a_thread_for_each_connection_and_what_waits_for_one_is_refused(
+    settings: Settings, alice: UserDatabase
+) -> None:
+    narrow = settings.model_copy(update={"database_pool_size": 2, "database_pool_timeout": 0.1})
+    task = TaskRepository(alice).create(TaskCreate(title="held"))
+    with (
+        serve(create_app(narrow)) as url,
+        client_of(alice.user_id, url) as client,
+        ThreadPoolExecutor(3) as callers,
+    ):
+        with alice.transaction() as session:
+            session.execute(select(Task).with_for_update())
+            toggle = f"{TASKS}/{task.id}/toggle"
+            calls = [callers.submit(client.post, toggle) for _ in range(3)]
+            time.sleep(1)  # for the last to arrive, and to wait longer than it may
+        answers = [call.result() for call in calls]
+    assert sorted(answer.status_code for answer in answers) == [200, 200, 503]
+    (refused,) = (answer for answer in answers if answer.status_code == 503)
+    assert refused.json()["detail"] == "The service is busy. Try again."
 
 
 def test_a_slow_statement_is_stopped(settings: Settings) -> None:
