@@ -5,7 +5,6 @@ Takes about a quarter of an hour, and wants a machine of two or more CPUs that d
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -15,9 +14,8 @@ from pathlib import Path
 from bench.plot import plot
 from bench.report import Records, report
 from hooks.rendering import ROOT, leave_git_hook, render, snapshot
+from tests.projects import UV, project_environment
 
-UV = os.environ.get("UV", "uv")  # set by `uv run`, also where uv is not on the PATH
-NOT_INHERITED = {"DATABASE_URL", "DATABASE_URL_UNPOOLED", "UV_PROJECT_ENVIRONMENT", "VIRTUAL_ENV"}
 PAGE = ROOT / "docs/performance.md"
 
 
@@ -41,9 +39,8 @@ def main() -> int:
 def measure(folder: Path, rounds: int, seconds: float, sizes: list[int]) -> Records:
     """In the rendered project's own environment, so that all run on the same versions."""
     project = render(snapshot(folder / "template"), folder / "project", {})
-    python, output = project / ".venv/bin/python", folder / "records.json"
-    environment = {name: value for name, value in os.environ.items() if name not in NOT_INHERITED}
-    environment["PYTHONPATH"] = str(ROOT)
+    python, output = folder / "venv/bin/python", folder / "records.json"
+    environment = {**project_environment(folder), "PYTHONPATH": str(ROOT)}
     run = partial(subprocess.run, check=True, cwd=project, env=environment)
     run([UV, "sync", "--quiet"])
     group = f"{ROOT / 'pyproject.toml'}:bench"

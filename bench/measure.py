@@ -11,11 +11,11 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from itertools import product
 from pathlib import Path
-from typing import Any
 
 from bench import load
 from bench.database import Database, database
 from bench.load import Request
+from bench.report import Record, Records
 from bench.wire import Wire, wire
 from bench.workers import CONTESTANTS, LIMIT, OTHER_CPUS, TUTORIAL, TUTORIAL_10, Worker, worker
 
@@ -36,8 +36,6 @@ OPERATIONS: Mapping[str, Callable[[str], Request]] = {
 }
 LOADED = ("get", "list", "create")
 
-Record = dict[str, Any]
-
 
 def main() -> None:
     parser = argparse.ArgumentParser()
@@ -52,8 +50,8 @@ def main() -> None:
     budget.output.write_text(json.dumps(records), "utf-8")
 
 
-def measure(measured: Database, far: Wire, budget: argparse.Namespace) -> Record:
-    records: Record = {"python": platform.python_version(), "cpus": os.cpu_count()}
+def measure(measured: Database, far: Wire, budget: argparse.Namespace) -> Records:
+    records: Records = {"python": platform.python_version(), "cpus": os.cpu_count()}
     records["starts"] = list(starts(measured, budget.rounds))
     measured.seed(OWNER, 1000)
     for size in budget.sizes:

@@ -10,12 +10,18 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from hooks.rendering import ROOT
+from tests.documents import section
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(sys.platform != "linux", reason="binds processes to CPUs"),
     pytest.mark.xdist_group("bench"),
 ]
+
+ROUND_TRIPS = "Round trips to the database"
+LOADS = "Under load: the service over each of the others"
+PAGES = "A page of 50, by the number of the user's tasks"
+WORKERS = "A worker's start, and its memory after load: the service over each of the others"
 
 OPERATIONS = ["create", "list", "get", "replace", "update", "toggle", "delete"]
 
@@ -30,33 +36,32 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def table(page: Path, heading: str) -> list[list[str]]:
-    _, _, section = page.read_text("utf-8").partition(f"### {heading}")
-    rows = re.findall(r"^\| (.*) \|$", section.partition("###")[0], re.MULTILINE)
+    rows = re.findall(r"^\| (.*) \|$", section(page.read_text("utf-8"), heading), re.MULTILINE)
     return [row.split(" | ") for row in rows[2:]]
 
 
 def test_each_operation_of_the_service_is_one_round_trip(page: Path) -> None:
-    counted = {row[0]: row[1] for row in table(page, "Round trips")}
+    counted = {row[0]: row[1] for row in table(page, ROUND_TRIPS)}
     assert counted == dict.fromkeys(OPERATIONS, "1")
 
 
 def test_each_operation_of_the_tutorial_is_several_round_trips(page: Path) -> None:
-    assert all(int(row[2]) > 3 for row in table(page, "Round trips"))
+    assert all(int(row[2]) > 3 for row in table(page, ROUND_TRIPS))
 
 
 @pytest.mark.parametrize("written", ["docs/performance.md", None])
 def test_the_page_has_every_row(page: Path, written: str | None) -> None:
     page = ROOT / written if written else page
-    loads = [row[:3] for row in table(page, "Under load")]
+    loads = [row[:3] for row in table(page, LOADS)]
     assert loads == [
         [operation, place, measure]
         for operation in ("get", "list", "create")
         for place in ("near", "5 ms away")
         for measure in ("throughput", "latency, p50", "latency, p99")
     ]
-    assert [row[0] for row in table(page, "Round trips")] == OPERATIONS
-    assert [row[0] for row in table(page, "A worker")] == ["start to first answer", "memory"]
-    assert {row[1] for row in table(page, "A page of 50")} == {"first", "deepest"}
+    assert [row[0] for row in table(page, ROUND_TRIPS)] == OPERATIONS
+    assert [row[0] for row in table(page, WORKERS)] == ["start to first answer", "memory"]
+    assert {row[1] for row in table(page, PAGES)} == {"first", "deepest"}
 
 
 def test_the_plot_is_an_image(page: Path) -> None:
