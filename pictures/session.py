@@ -6,12 +6,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from signal import SIGINT
-from tempfile import TemporaryDirectory
 
 from hooks.rendering import snapshot
 from tests.documents import COMMANDS
 from tests.neon.programs import until
-from tests.projects import Project, project_environment
+from tests.projects import Project, passable_folder, project_environment
 from tests.servers import Server, running
 
 HEADER = "X-User-ID"
@@ -56,8 +55,8 @@ class Session:
 @contextmanager
 def session() -> Iterator[Session]:
     """Render the working tree in a new folder, and run what was rendered."""
-    with TemporaryDirectory() as name:
-        shell = _shell(Path(name))
+    with passable_folder() as folder:
+        shell = _shell(folder)
         rendered = _run(shell, RENDER)
         Project(shell.root / "todo-service", shell.environment).sync()
         start = f"{COMMANDS}\nexport PORT={{port}}\n{{ {START}; }} > banner"
@@ -71,7 +70,6 @@ def session() -> Iterator[Session]:
 
 
 def _shell(folder: Path) -> Project:
-    folder.chmod(0o711)  # for the account that runs PostgreSQL for root
     template = snapshot(folder / "template")
     return Project(folder, {**project_environment(folder), "TEMPLATE": str(template)})
 

@@ -1,11 +1,11 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 
 from hooks.rendering import leave_git_hook, snapshot
+from tests.projects import passable_folder
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -31,7 +31,5 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """Unlike `tmp_path`, one that the account which runs PostgreSQL for root can pass."""
-    with TemporaryDirectory() as name:
-        Path(name).chmod(0o711)
-        yield Path(name)
+    with passable_folder() as folder:
+        yield folder

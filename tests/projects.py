@@ -3,9 +3,11 @@
 import os
 import re
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 UV = os.environ.get("UV", "uv")  # set by `uv run`, also where uv is not on the PATH
@@ -81,6 +83,19 @@ class Project:
 
     def uv_run(self, *command: str) -> str:
         return self.run(UV, "run", "--no-sync", *command)
+
+    def check(self) -> None:
+        """Format, lint and types."""
+        for command in ("ruff format --check", "ruff check", "mypy"):
+            self.uv_run(*command.split())
+
+
+@contextmanager
+def passable_folder() -> Iterator[Path]:
+    """Unlike pytest's, one that the account which runs the servers for root can pass."""
+    with TemporaryDirectory() as name:
+        Path(name).chmod(0o711)
+        yield Path(name)
 
 
 def project_environment(shared: Path) -> dict[str, str]:

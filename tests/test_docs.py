@@ -20,7 +20,7 @@ LINK = re.compile(r"\]\((?!https?:)([^)#]*)(?:#([^)]+))?\)")
 PATH = re.compile(r"\.?[\w{}.-]+(/[\w{}.-]*)+|\.?[\w-]+\.(md|py|toml|ya?ml)")
 NAME = re.compile(r"[A-Z]+(_[A-Z]+)+|[a-z]+(_[a-z]+)+")
 POSTGRESQLS = {"pg_dump", "pg_restore"}
-MODULE = re.compile(r"python -m (hooks\.\w+)")
+MODULE = re.compile(r"python -m ([\w.]+)")
 
 
 @pytest.fixture(scope="module")
@@ -152,6 +152,10 @@ def test_every_name_is_known(page: Path, projects: list[Path]) -> None:
     assert not unknown
 
 
-def test_every_command_of_this_repository_exists(page: Path) -> None:
+def test_every_module_that_is_run_exists(page: Path, projects: list[Path]) -> None:
     for module in MODULE.findall(page.read_text("utf-8")):
-        assert (ROOT / module.replace(".", "/")).with_suffix(".py").is_file()
+        path = module.replace(".", "/")
+        files = (f"{path}.py", f"{path}/__main__.py")
+        assert any((place / file).is_file() for place in (ROOT, *projects) for file in files), (
+            module
+        )

@@ -5,14 +5,13 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from signal import SIGTERM
-from tempfile import TemporaryDirectory
 
 import pytest
 import yaml
 
 from hooks.rendering import render
 from tests.dockerfile import Image, build
-from tests.projects import UV, Project, project_environment
+from tests.projects import UV, Project, passable_folder, project_environment
 from tests.servers import running
 
 pytestmark = [
@@ -34,10 +33,8 @@ with Server(Path(sys.argv[1]), durable=False) as server:
 
 @pytest.fixture(scope="module")
 def folder() -> Iterator[Path]:
-    """Unlike `tmp_path`, one that the account which runs PostgreSQL for root can pass."""
-    with TemporaryDirectory() as name:
-        Path(name).chmod(0o711)
-        yield Path(name)
+    with passable_folder() as folder:
+        yield folder
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import httpx2
 import pytest
@@ -23,7 +22,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from hooks.rendering import ROOT, render
 from tests.documents import steps
 from tests.many_users import TASKS, ManyUsers
-from tests.projects import UV, Project, project_environment
+from tests.projects import UV, Project, passable_folder, project_environment
 from tests.servers import running
 
 pytestmark = [
@@ -84,10 +83,8 @@ DISABLED = Mutation(ROW_SECURITY, '        f"ALTER TABLE {name} ENABLE ROW LEVEL
 
 @pytest.fixture(scope="module")
 def folder() -> Iterator[Path]:
-    """Unlike `tmp_path`, one that the account which runs PostgreSQL for root can pass."""
-    with TemporaryDirectory() as name:
-        Path(name).chmod(0o711)
-        yield Path(name)
+    with passable_folder() as folder:
+        yield folder
 
 
 @pytest.fixture(scope="module")

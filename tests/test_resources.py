@@ -51,8 +51,8 @@ def test_resources_pass_every_check_at_once_and_change_no_file_of_the_template(
         assert f"/api/v1/{plural}:" in said
     changed = project.run("git", "diff", "--name-only").splitlines()
     assert changed == ["app/routers.py"]
-    for command in ("ruff format --check", "ruff check", "mypy", "pytest"):
-        project.uv_run(*command.split())
+    project.check()
+    project.uv_run("pytest")
 
 
 def test_a_new_resource_is_served_to_its_owner_alone(project: Project) -> None:
@@ -92,8 +92,7 @@ def test_the_walk_of_the_documentation_arrives(project: Project) -> None:
     page = (ROOT / "docs/add-a-resource.md").read_text("utf-8")
     for step in steps(page):
         step.take(project)
-    for command in ("ruff format --check", "ruff check", "mypy"):
-        project.uv_run(*command.split())
+    project.check()
     (shown,) = re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
     (written,) = project.root.glob("app/migrations/versions/*_add_due_date_to_note.py")
     assert shown in written.read_text("utf-8")

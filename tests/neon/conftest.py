@@ -1,6 +1,5 @@
 from collections.abc import Iterator
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -10,7 +9,7 @@ from tests.neon.certificates import Authority, Certificate
 from tests.neon.postgres import Postgres
 from tests.neon.programs import PGBOUNCER, POSTGRES
 from tests.neon.service import upgrade
-from tests.projects import Project, project_environment
+from tests.projects import Project, passable_folder, project_environment
 
 POOLED_HOST = "ep-todo-pooler.c-2.us-west-2.aws.neon.tech"
 DIRECT_HOST = "ep-todo.c-2.us-west-2.aws.neon.tech"
@@ -18,10 +17,8 @@ DIRECT_HOST = "ep-todo.c-2.us-west-2.aws.neon.tech"
 
 @pytest.fixture(scope="package")
 def folder() -> Iterator[Path]:
-    """Unlike `tmp_path`, one that the account which runs the servers for root can pass."""
-    with TemporaryDirectory() as name:
-        Path(name).chmod(0o711)
-        yield Path(name)
+    with passable_folder() as folder:
+        yield folder
 
 
 @pytest.fixture(scope="package")
