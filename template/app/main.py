@@ -1,5 +1,6 @@
 """The application: its parts, wired together."""
 
+import gc
 import signal
 import sys
 import tomllib
@@ -48,6 +49,9 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     # One thread a connection: none ever waits for another's connection.
     threads = ThreadPoolExecutor(app.state.settings.database_pool_size)
     get_running_loop().set_default_executor(threads)
+    # What was made until now stays: searching it for garbage again and again pauses requests.
+    gc.collect()
+    gc.freeze()
     yield
     app.state.database.dispose()
 
