@@ -12,7 +12,7 @@ from time import perf_counter
 from typing import Any
 
 import psycopg2
-from devtools.postgres import Server
+from kit.dev.postgres import Server
 
 USERS_TASKS = {
     "app": """
@@ -75,9 +75,9 @@ class Database:
 
 
 @contextmanager
-def database(folder: Path) -> Iterator[Database]:
+def database() -> Iterator[Database]:
     """A PostgreSQL with the service's schema in `app`, and an empty `tutorial`."""
-    with Server(folder, durable=False) as server:
+    with Server() as server:
         sockets = server.url().partition("host=")[2].partition("&")[0]
         found = Database(Path(sockets, ".s.PGSQL.5432"))
         found.execute("app", "CREATE DATABASE tutorial")

@@ -24,12 +24,13 @@ OWNER = "owner"
 PAGE = 50
 TASKS = "/api/v1/tasks"
 BODY = json.dumps({"title": "Buy milk", "description": "Two litres of it"})
+WHOLE = json.dumps({"title": "Buy milk", "description": "Two litres of it", "completed": False})
 
 OPERATIONS: Mapping[str, Callable[[str], Request]] = {
     "create": lambda _: Request("POST", TASKS, "creator", BODY),
     "list": lambda _: Request("GET", TASKS, OWNER),
     "get": lambda task: Request("GET", f"{TASKS}/{task}", OWNER),
-    "replace": lambda task: Request("PUT", f"{TASKS}/{task}", OWNER, BODY),
+    "replace": lambda task: Request("PUT", f"{TASKS}/{task}", OWNER, WHOLE),
     "update": lambda task: Request("PATCH", f"{TASKS}/{task}", OWNER, '{"completed": true}'),
     "toggle": lambda task: Request("POST", f"{TASKS}/{task}/toggle", OWNER),
     "delete": lambda task: Request("DELETE", f"{TASKS}/{task}", OWNER),
@@ -45,7 +46,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path)
     budget = parser.parse_args()
     os.sched_setaffinity(0, OTHER_CPUS)  # also PostgreSQL's, and the load generator's
-    with database(Path("postgres")) as measured, wire(measured.socket, ROUND_TRIP) as far:
+    with database() as measured, wire(measured.socket, ROUND_TRIP) as far:
         records = measure(measured, far, budget)
     budget.output.write_text(json.dumps(records), "utf-8")
 

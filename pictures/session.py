@@ -1,6 +1,5 @@
 """From nothing to the first task: the commands are run as they are shown."""
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,7 +16,10 @@ HEADER = "X-User-ID"
 RENDER = 'uvx copier copy --defaults "$TEMPLATE" todo-service'
 START = "cd todo-service && uv run dev"
 LIST = f"curl -s -H '{HEADER}: bob' {{url}}/api/v1/tasks"
-TRY = re.compile(r"^  Try +(.*?)\n\n", re.MULTILINE | re.DOTALL)
+CREATE = (
+    f"curl -s -H '{HEADER}: alice' -H 'Content-Type: application/json' \\\n"
+    """    -d '{{"title": "Buy milk"}}' {url}/api/v1/tasks"""
+)
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 CUT = "…"
@@ -40,13 +42,8 @@ class Session:
         """The terminal in which the server runs, and one beside it."""
         rendering = self._entry(RENDER, _end(self.rendered))
         start = self._entry(START, f"{CUT}\n{self.banner}")
-        commands = (self._create(), LIST.format(url=self.server.url))
+        commands = [each.format(url=self.server.url) for each in (CREATE, LIST)]
         return [rendering, start], [self._entry(each, _run(self.shell, each)) for each in commands]
-
-    def _create(self) -> str:
-        """The command that the banner says to try, but less far to the right."""
-        (command,) = TRY.findall(self.banner)
-        return re.sub(r"\n +", "\n    ", command)
 
     def _entry(self, command: str, output: str) -> Entry:
         return Entry(*(text.replace(self.server.url, DEFAULT_URL) for text in (command, output)))

@@ -7,6 +7,9 @@ import pytest
 from hooks.rendering import leave_git_hook, snapshot
 from tests.projects import passable_folder
 
+# They run in a rendered project: test_kit.py, fastapi_tutorial/test_tutorial.py.
+collect_ignore = ["kit", "fastapi_tutorial/plugin"]
+
 
 @pytest.fixture(scope="session", autouse=True)
 def _isolated(tmp_path_factory: pytest.TempPathFactory) -> None:

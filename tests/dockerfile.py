@@ -66,20 +66,32 @@ def _instructions(file: Path) -> Iterator[tuple[str, str]]:
 
 def _copy(image: Image, context: Path, stages: Mapping[str, Path], words: list[str]) -> None:
     *sources, destination = words
+    kept_back: set[str] = set()
     if sources[0].startswith("--from="):
         context = stages[sources.pop(0).removeprefix("--from=")]
     else:
-        assert set(sources) <= _sent(context), "the Dockerfile copies what .dockerignore keeps back"
+        sent, kept_back = _rules(context)
+        assert set(sources) <= sent, "the Dockerfile copies what .dockerignore keeps back"
+
+    def ignored(folder: str, names: list[str]) -> set[str]:
+        paths = {name: Path(folder, name).relative_to(context) for name in names}
+        return {name for name in names if any(paths[name].match(rule) for rule in kept_back)}
+
     for source in sources:
         origin, target = context / source.lstrip("/"), image.at(destination)
         if origin.is_dir():
-            shutil.copytree(origin, target, symlinks=True)
+            shutil.copytree(origin, target, symlinks=True, ignore=ignored)
         else:
             shutil.copy(origin, target)
 
 
-def _sent(context: Path) -> set[str]:
-    """What `.dockerignore` lets through: it refuses everything, and names the exceptions."""
-    rules = (context / ".dockerignore").read_text("utf-8").splitlines()
-    assert "*" in rules
-    return {rule.removeprefix("!") for rule in rules if rule.startswith("!")}
+def _rules(context: Path) -> tuple[set[str], set[str]]:
+    """What `.dockerignore` lets through, and what it keeps back of that.
+
+    It refuses everything, then names the exceptions, then what is none of them.
+    """
+    lines = (context / ".dockerignore").read_text("utf-8").splitlines()
+    rules = [line for line in lines if not line.startswith("#")]
+    assert rules[0] == "*"
+    sent = {rule.removeprefix("!") for rule in rules if rule.startswith("!")}
+    return sent, {rule for rule in rules[1:] if not rule.startswith("!")}

@@ -41,10 +41,10 @@ class ManyUsers(RuleBasedStateMachine):
     def get(self, user: str, key: str) -> None:
         self.change(user, "GET", key)
 
-    @rule(user=USERS, key=ids, title=TITLES)
-    def replace(self, user: str, key: str, title: str) -> None:
-        body = {"title": title}
-        self.change(user, "PUT", key, body, {"description": "", "completed": False, **body})
+    @rule(user=USERS, key=ids, title=TITLES, completed=COMPLETED)
+    def replace(self, user: str, key: str, title: str, completed: bool) -> None:
+        body = {"title": title, "description": "", "completed": completed}
+        self.change(user, "PUT", key, body, body)
 
     @rule(user=USERS, key=ids, title=TITLES)
     def rename(self, user: str, key: str, title: str) -> None:

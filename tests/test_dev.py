@@ -3,12 +3,15 @@
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from signal import SIGINT, SIGKILL
+from signal import SIGHUP, SIGINT, SIGKILL, SIGTERM, Signals
 
+import psutil
 import pytest
 
 from hooks.rendering import render, snapshot
@@ -19,6 +22,9 @@ from tests.servers import Server, left_over, running
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.name != "posix", reason="uses signals")]
 
 HEADER = "Remote-User"
+DEV = [UV, "run", "--no-sync", "dev", "--port", "{port}"]
+
+Dev = Callable[[], AbstractContextManager[Server]]
 
 
 @pytest.fixture
@@ -30,13 +36,20 @@ def project(template: Path, shared: Path, folder: Path) -> Project:
 
 
 @pytest.fixture
-def dev(project: Project) -> Callable[[], AbstractContextManager[Server]]:
-    command = [UV, "run", "--no-sync", "dev", "--port", "{port}"]
-    return partial(running, command, project.root, project.environment, HEADER)
+def dev(project: Project) -> Dev:
+    return partial(running, DEV, project.root, project.environment, HEADER)
+
+
+def ends(project: Project, shared: Path) -> bool:
+    """Whether all of it has ended, soon."""
+    deadline = time.monotonic() + 20
+    while (found := left_over(project.root, shared)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return not found
 
 
 def test_tasks_outlive_the_server_and_nothing_keeps_running(
-    dev: Callable[[], AbstractContextManager[Server]], project: Project, shared: Path
+    dev: Dev, project: Project, shared: Path
 ) -> None:
     before = project.files_for_git()
     with dev() as server:
@@ -56,6 +69,74 @@ def test_tasks_outlive_the_server_and_nothing_keeps_running(
         assert server.signal(SIGINT) == 0
     assert not left_over(project.root, shared)
     assert project.files_for_git() == before
+
+
+@pytest.mark.parametrize(
+    ("name", "number"),
+    [("uv", SIGTERM), ("uv", SIGKILL), ("dev", SIGHUP), ("dev", SIGKILL), ("uvicorn", SIGKILL)],
+)
+def test_whichever_process_is_stopped_all_of_them_stop(
+    dev: Dev, project: Project, shared: Path, name: str, number: Signals
+) -> None:
+    with dev() as server:
+        processes(server)[name].send_signal(number)
+        server.process.wait(timeout=30)
+        assert ends(project, shared)
+
+
+def processes(server: Server) -> dict[str, psutil.Process]:
+    uv = psutil.Process(server.process.pid)
+    (dev,) = uv.children()
+    (uvicorn,) = (child for child in dev.children() if "uvicorn" in child.cmdline())
+    return {"uv": uv, "dev": dev, "uvicorn": uvicorn}
+
+
+@pytest.mark.parametrize("number", [SIGTERM, SIGKILL])
+def test_it_stops_in_the_middle_of_its_start(
+    project: Project, shared: Path, number: Signals
+) -> None:
+    command = [UV, "run", "--no-sync", "dev", "--port", "0"]
+    for tenths in (2, 6, 10, 14):
+        with subprocess.Popen(
+            command, cwd=project.root, env=project.environment, start_new_session=True
+        ) as process:
+            time.sleep(tenths / 10)
+            os.killpg(process.pid, number)
+        assert ends(project, shared), tenths
+
+
+def test_projects_run_side_by_side_but_each_only_once(
+    dev: Dev, project: Project, template: Path
+) -> None:
+    other = replace(project, root=render(template, project.root.parent / "other", {}))
+    with dev() as first, running(DEV, other.root, other.environment, "X-User-ID") as second:
+        first.add("alice", "Buy milk")
+        assert second.tasks("alice") == []
+        with pytest.raises(AssertionError, match="is in use: stop the `dev` of this project"):
+            project.uv_run("dev", "--port", "0")
+        assert first.tasks("alice") == ["Buy milk"]
+
+
+def test_the_shell_has_no_say_on_the_embedded_database(project: Project) -> None:
+    variables = dict.fromkeys(("PGHOST", "PGSERVICE", "PGOPTIONS", "http_proxy"), "nowhere")
+    project = replace(project, environment={**project.environment, **variables})
+    project.uv_run("alembic", "upgrade", "head")
+    with running(DEV, project.root, project.environment, HEADER) as server:
+        server.add("alice", "Buy milk")
+        assert not variables.keys() & processes(server)["uvicorn"].environ().keys()
+        project.uv_run("alembic", "check")
+
+
+def test_a_team_with_a_path_that_a_shell_would_expand_can_work(
+    template: Path, folder: Path
+) -> None:
+    root = render(template, folder / "a $HOME service", {"user_id_header": HEADER})
+    environment = project_environment(folder) | {"UV_PROJECT_ENVIRONMENT": str(root / ".venv")}
+    project = Project(root, environment)
+    project.sync()
+    with running(DEV, root, environment, HEADER) as server:
+        assert server.tasks("alice") == []
+        assert server.signal(SIGINT) == 0
 
 
 @pytest.fixture

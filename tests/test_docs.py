@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,10 @@ import yaml
 from hooks.rendering import ROOT, TEMPLATE, is_asked, questions, render
 from tests import readme
 from tests.choices import ALL_ON, GITLAB
+from tests.documents import section
 
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+TODAY = [page for page in PAGES if page.name != "CHANGELOG.md"]  # which names what is gone, too
 ASKED = {name: question for name, question in questions().items() if is_asked(question)}
 
 CODE = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
@@ -21,6 +24,7 @@ PATH = re.compile(r"\.?[\w{}.-]+(/[\w{}.-]*)+|\.?[\w-]+\.(md|py|toml|ya?ml)")
 NAME = re.compile(r"[A-Z]+(_[A-Z]+)+|[a-z]+(_[a-z]+)+")
 POSTGRESQLS = {"pg_dump", "pg_restore"}
 MODULE = re.compile(r"python -m ([\w.]+)")
+MADE = re.compile(r"^`([\w/]+\.py)`:\n\n```python$", re.MULTILINE)
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +35,7 @@ def projects(template: Path, tmp_path_factory: pytest.TempPathFactory) -> list[P
     return [render(template, folder / name, case) for name, case in cases.items()]
 
 
-@pytest.fixture(params=PAGES, ids=lambda page: page.name)
+@pytest.fixture(params=TODAY, ids=lambda page: page.name)
 def page(request: pytest.FixtureRequest) -> Path:
     path: Path = request.param
     return path
@@ -43,10 +47,10 @@ def named(pattern: re.Pattern[str], page: Path) -> set[str]:
 
 
 def example(page: Path) -> str:
-    """The page's code blocks: what they make is there, too."""
-    return "\n".join(
-        re.findall(r"^ *```.*?^ *```$", page.read_text("utf-8"), re.MULTILINE | re.DOTALL)
-    )
+    """The page's code blocks, and the files that they are: what they make is there, too."""
+    text = page.read_text("utf-8")
+    blocks = re.findall(r"^ *```.*?^ *```$", text, re.MULTILINE | re.DOTALL)
+    return "\n".join([*blocks, *MADE.findall(text)])
 
 
 def tree(block: str) -> Iterator[Path]:
@@ -76,14 +80,23 @@ def shown(default: object) -> str:
 
 
 def settings() -> Iterator[tuple[str, ...]]:
-    """The name, default and meaning of each."""
-    for node in ast.walk(ast.parse((TEMPLATE / "app/settings.py").read_text("utf-8"))):
-        match node:
-            case ast.AnnAssign(target=ast.Name(id=name), value=ast.Call(keywords=keywords)):
-                field = {each.arg: each.value for each in keywords}
-                default = shown(ast.literal_eval(field["default"])) if "default" in field else None
-                meaning = ast.literal_eval(field["description"])
-                yield name.upper(), "setting", "required" if default is None else default, meaning
+    """The name, default and meaning of each: a field, and the docstring below it."""
+    for file in ("kit/src/kit/settings.py", "app/settings.py"):
+        tree = ast.parse((TEMPLATE / file).read_text("utf-8"))
+        for body in (node.body for node in tree.body if isinstance(node, ast.ClassDef)):
+            for field, docstring in pairwise(body):
+                match field, docstring:
+                    case (
+                        ast.AnnAssign(target=ast.Name(id=name), value=value),
+                        ast.Expr(value=ast.Constant(value=str(meaning))),
+                    ):
+                        yield name.upper(), "setting", default(value), " ".join(meaning.split())
+
+
+def default(value: ast.expr | None) -> str:
+    if isinstance(value, ast.Call):
+        value = {each.arg: each.value for each in value.keywords}.get("default")
+    return "required" if value is None else shown(ast.literal_eval(value))
 
 
 def test_ci_runs_exactly_the_command_that_the_readme_gives_for_the_tests() -> None:
@@ -135,6 +148,7 @@ def test_every_path_exists(page: Path, projects: list[Path]) -> None:
     assert not {path for path in paths if not any((place / path).exists() for place in places)}
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_link_leads_somewhere(page: Path) -> None:
     for path, anchor in LINK.findall(page.read_text("utf-8")):
         target = page.parent / path if path else page
@@ -155,7 +169,17 @@ def test_every_name_is_known(page: Path, projects: list[Path]) -> None:
 def test_every_module_that_is_run_exists(page: Path, projects: list[Path]) -> None:
     for module in MODULE.findall(page.read_text("utf-8")):
         path = module.replace(".", "/")
-        files = (f"{path}.py", f"{path}/__main__.py")
-        assert any((place / file).is_file() for place in (ROOT, *projects) for file in files), (
-            module
-        )
+        files = (f"{path}.py", f"{path}/__main__.py", f"kit/src/{path}.py")
+        found = [place / file for place in (ROOT, *projects) for file in files]
+        assert any(file.is_file() for file in found) or f"{path}.py" in example(page), module
+
+
+@pytest.mark.parametrize(
+    ("name", "heading"), [("start.md", "Run it"), ("add-a-resource.md", "If it refuses")]
+)
+def test_a_page_quotes_what_a_command_says_when_it_refuses(name: str, heading: str) -> None:
+    sources = "".join(path.read_text("utf-8") for path in TEMPLATE.glob("kit/src/kit/dev/*.py"))
+    page = section((ROOT / "docs" / name).read_text("utf-8"), heading)
+    quoted = re.findall(r"^\| (?:… )?([^|]+) \| ", page, re.MULTILINE)[1:]
+    assert quoted
+    assert not [each for each in quoted if each.replace("8000", "{port}") not in sources]

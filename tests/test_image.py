@@ -22,10 +22,9 @@ pytestmark = [
 
 POSTGRES = """
 import sys
-from pathlib import Path
-from devtools.postgres import Server
+from kit.dev.postgres import Server
 
-with Server(Path(sys.argv[1]), durable=False) as server:
+with Server() as server:
     print(server.url(), flush=True)
     sys.stdin.read()
 """
@@ -52,8 +51,8 @@ def image(project: Project, folder: Path) -> Image:
 
 
 @pytest.fixture(scope="module")
-def database_url(project: Project, folder: Path) -> Iterator[str]:
-    command = [UV, "run", "--no-sync", "python", "-c", POSTGRES, str(folder / "postgres")]
+def database_url(project: Project) -> Iterator[str]:
+    command = [UV, "run", "--no-sync", "python", "-c", POSTGRES]
     with subprocess.Popen(
         command,
         cwd=project.root,
@@ -71,8 +70,10 @@ def test_the_image_has_what_production_needs_and_nothing_else(image: Image) -> N
     assert {path.name for path in image.at(".").iterdir()} == {".venv", "app", "pyproject.toml"}
     programs = {path.name for path in image.at(".venv/bin").iterdir()}
     assert {"alembic", "uvicorn"} <= programs
-    assert not {"dev", "mypy", "pytest", "ruff"} & programs
+    assert not {"mypy", "pytest", "ruff"} & programs
     assert not list(image.root.rglob("*pgserver*"))
+    (kit,) = image.root.rglob("site-packages/kit")
+    assert not {"dev", "testing"} & {path.name for path in kit.iterdir()}
     size = sum(path.lstat().st_size for path in image.root.rglob("*") if path.is_file())
     assert size < 100e6
 
@@ -103,5 +104,5 @@ def test_the_image_migrates_serves_is_healthy_and_stops(
         port = server.url.rpartition(":")[2]
         health_check = [word.replace("8000", port) for word in image.health_check]
         assert run(health_check) == 0
-        assert server.signal(SIGTERM) == 0
+        assert server.signal(SIGTERM) == -SIGTERM
     assert run(health_check) == 1

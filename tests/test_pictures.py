@@ -23,7 +23,7 @@ REDRAW = "out of date: run `uv run python -m pictures`"
 VOLATILE = {
     r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}": "ID",
     r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z": "TIME",
-    r"app-pg-\d+-[0-9a-f]{12}": "SOCKETS",
+    r"kit-pg-\d+-[0-9a-f]{8}": "SOCKETS",
 }
 
 

@@ -1,6 +1,5 @@
 """What the template asks, and which answers it refuses."""
 
-import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import pytest
 
 from hooks.rendering import ROOT, configuration, is_asked, questions, render
+from tests.projects import Project, project_environment
 
 ASKED = {name: question for name, question in questions().items() if is_asked(question)}
 
@@ -99,12 +99,15 @@ def test_a_header_that_only_resembles_a_reserved_one_is_accepted(
     assert render(template, tmp_path / "project", {"user_id_header": header}).is_dir()
 
 
-def test_the_slug_cannot_be_the_name_of_a_dependency(template: Path, tmp_path: Path) -> None:
-    project = render(template, tmp_path / "project", {})
-    rendered = tomllib.loads((project / "pyproject.toml").read_text("utf-8"))
-    listed = rendered["project"]["dependencies"] + rendered["dependency-groups"]["dev"]
-    names = {re.split(r"[^\w-]", requirement)[0] for requirement in listed}
-    assert names == set(questions()["reserved_slugs"]["default"])
+@pytest.mark.slow
+def test_the_slug_cannot_be_the_name_of_a_package_that_is_installed(
+    template: Path, shared: Path, tmp_path: Path
+) -> None:
+    project = Project(render(template, tmp_path / "project", {}), project_environment(shared))
+    project.sync()
+    lock = tomllib.loads((project.root / "uv.lock").read_text("utf-8"))
+    names = {package["name"] for package in lock["package"]} - {"todo-service", "todo-service-kit"}
+    assert names <= set(questions()["reserved_slugs"]["default"])
 
 
 def test_an_answer_to_no_question_is_an_error_in_these_tests(

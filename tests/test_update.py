@@ -18,6 +18,7 @@ from tests.repositories import commit, git, release
 
 PAGE = (ROOT / "docs/update.md").read_text("utf-8")
 WRITTEN_ONCE = [path.removeprefix("/") for path in configuration()["_skip_if_exists"]]
+MERGED = ".pre-commit-config.yaml"
 
 
 def append(file: Path, line: str) -> None:
@@ -49,41 +50,45 @@ def documented(name: str, project: Path, shared: Path, **environment: str) -> st
     return "".join(step.take(here) for step in steps(section(PAGE, name)))
 
 
-def test_an_update_brings_the_release_and_leaves_the_teams_own_alone(
+def test_an_update_replaces_the_kit_and_leaves_the_teams_own_alone(
     released: Path, project: Path
 ) -> None:
-    append(project / "app/errors.py", "# ours")
-    (project / "app/invoices.py").write_text("# ours\n")
+    append(project / "app/main.py", "# ours")
+    append(project / "tests/conftest.py", "# ours")
     (project / "uv.lock").write_text("# ours\n")
+    git(project, "mv", "app/tasks", "app/todos")
+    git(project, "rm", "-r", "--quiet", "tests/tasks")
     commit(project, "Ours")
-    before = {
-        name: (project / name).read_bytes()
-        for name in ("app/errors.py", "app/invoices.py", "uv.lock", "pyproject.toml")
-    }
-    append(released / "template/app/health.py", "# the template's")
-    (released / "template/app/new.py").write_text("# the template's\n")
+    for name in (
+        "app/main.py",
+        "app/tasks/router.py",
+        "tests/conftest.py",
+        "kit/src/kit/health.py",
+    ):
+        append(released / "template" / name, "# the template's")
+    for name in ("app/new.py", "tests/new.py", "kit/src/kit/new.py"):
+        (released / "template" / name).write_text("# the template's\n")
     release(released, "v1.1.0")
 
     update(project)
 
-    assert {name: (project / name).read_bytes() for name in before} == before
     assert git(project, "status", "--porcelain").splitlines() == [
         " M .copier-answers.yml",
-        " M app/health.py",
-        "?? app/new.py",
+        " M kit/src/kit/health.py",
+        "?? kit/src/kit/new.py",
     ]
     assert "_commit: v1.1.0" in (project / ".copier-answers.yml").read_text("utf-8")
-    assert git(project, "diff", "app/health.py").endswith("\n+# the template's\n")
+    assert git(project, "diff", "kit").endswith("\n+# the template's\n")
 
 
-def test_both_sides_may_change_one_file(released: Path, project: Path) -> None:
-    append(project / "app/errors.py", "# ours")
+def test_both_sides_may_change_a_file_that_is_merged(released: Path, project: Path) -> None:
+    append(project / MERGED, "# ours")
     commit(project, "Ours")
-    file = released / "template/app/errors.py"
+    file = released / "template" / MERGED
     file.write_text(f"# the template's\n{file.read_text('utf-8')}", "utf-8")
     release(released, "v1.1.0")
     update(project)
-    merged = (project / "app/errors.py").read_text("utf-8").splitlines()
+    merged = (project / MERGED).read_text("utf-8").splitlines()
     assert (merged[0], merged[-1]) == ("# the template's", "# ours")
 
 
@@ -92,12 +97,11 @@ def test_the_documentation_says_which_files_are_written_once() -> None:
     assert rows == WRITTEN_ONCE
 
 
-@pytest.mark.parametrize("name", WRITTEN_ONCE)
+@pytest.mark.parametrize("name", ["app/main.py", "tests/conftest.py", "README.md"])
 @pytest.mark.parametrize("again", [copier.run_update, copier.run_recopy])
 def test_a_file_that_is_the_teams_is_written_once(
     released: Path, project: Path, name: str, again: Callable[..., object]
 ) -> None:
-    assert (project / name).is_file()
     (project / name).write_text("# ours\n")
     commit(project, "Ours")
     (source,) = (released / "template").glob(f"{name}*")
@@ -110,7 +114,7 @@ def test_a_file_that_is_the_teams_is_written_once(
 def test_a_conflict_is_found_by_the_documented_command(
     released: Path, project: Path, shared: Path
 ) -> None:
-    for file in (project / "app/errors.py", released / "template/app/errors.py"):
+    for file in (project / MERGED, released / "template" / MERGED):
         append(file, f"# {file}")
     commit(project, "Ours")
     release(released, "v1.1.0")
@@ -120,9 +124,9 @@ def test_a_conflict_is_found_by_the_documented_command(
         ["git", "diff", "--check"], cwd=project, capture_output=True, text=True, check=False
     )
     assert found.returncode != 0
-    assert "app/errors.py" in found.stdout
+    assert MERGED in found.stdout
     documented("Conflicts", project, shared, TEMPLATE=str(released))
-    assert (project.parent / "as-rendered/app/errors.py").is_file()
+    assert (project.parent / "as-rendered" / MERGED).is_file()
 
 
 def test_another_answer_changes_what_depends_on_it(project: Path, shared: Path) -> None:
@@ -138,13 +142,13 @@ def test_another_answer_changes_what_depends_on_it(project: Path, shared: Path) 
 
 
 def test_recopy_keeps_what_is_the_teams_own(project: Path, shared: Path) -> None:
-    append(project / "app/errors.py", "# ours")
+    append(project / MERGED, "# ours")
     append(project / "app/routers.py", "# ours")
     (project / "app/invoices.py").write_text("# ours\n")
     commit(project, "Ours")
     shown = documented("Start over", project, shared)
     assert "-# ours" in shown
-    assert git(project, "diff", "--name-only").splitlines() == ["app/errors.py"]
+    assert git(project, "diff", "--name-only").splitlines() == [MERGED]
     assert "project_name: Ours" in (project / ".copier-answers.yml").read_text("utf-8")
 
 

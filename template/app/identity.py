@@ -1,35 +1,24 @@
-"""Who is calling: the one file that an authentication replaces."""
+"""Who is calling, and the database on their behalf.
 
-import re
-from typing import Annotated, NewType
+To authenticate users in the service, put a dependency of your own in the place of `current_user`.
+"""
 
-from fastapi import Request, Security
-from fastapi.security import APIKeyHeader
+from typing import Annotated
 
-from app.errors import Unauthenticated
+from fastapi import Depends, Security
+from kit.database import UserDatabase
+from kit.identity import TrustedHeader
+from kit.models import UserId
+from starlette.requests import HTTPConnection
 
-UserId = NewType("UserId", str)
-"""A user's identifier that a trusted party vouches for. Only this module makes one."""
-
-# The name in OpenAPI is that of the setting; `app.openapi` puts the header's own there.
-_scheme = APIKeyHeader(name="USER_ID_HEADER", scheme_name="User", auto_error=False)
-
-_VALID = re.compile(r"[!-~]{1,255}")
-
-
-async def current_user(request: Request, _: Annotated[str | None, Security(_scheme)]) -> UserId:
-    """The caller, as the gateway in front of the service names it in `USER_ID_HEADER`.
-
-    To authenticate users here, replace the body: verify a credential and return its subject.
-    """
-    header: str = request.app.state.settings.user_id_header
-    values = [value.strip(" \t") for value in request.headers.getlist(header)]
-    if len(values) != 1 or not _VALID.fullmatch(values[0]):
-        raise Unauthenticated(
-            f"Send one {header} header: 1 to 255 printable ASCII characters, no spaces.",
-            scheme="APIKey",
-        )
-    return UserId(values[0])
-
+current_user = TrustedHeader()
 
 CurrentUser = Annotated[UserId, Security(current_user)]
+
+
+async def user_database(connection: HTTPConnection, user_id: CurrentUser) -> UserDatabase:
+    return UserDatabase(connection.app.state.database, user_id)
+
+
+CallerDatabase = Annotated[UserDatabase, Depends(user_database)]
+"""In a route: the database with the rights of the caller."""

@@ -1,4 +1,4 @@
-"""The resources of this service. Yours: an update of the template never touches this file."""
+"""The resources of this service."""
 
 from app.tasks.router import router as tasks
 

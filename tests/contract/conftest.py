@@ -23,10 +23,9 @@ HEADER = "X-User-ID"
 SERVE = [UV, "run", "--no-sync", "uvicorn", "app.main:app", "--port", "{port}"]
 POSTGRES = """
 import sys
-from pathlib import Path
-from devtools.postgres import Server
+from kit.dev.postgres import Server
 
-with Server(Path(sys.argv[1]), durable=False) as server:
+with Server() as server:
     print(server.url(), flush=True)
     sys.stdin.read()
 """
@@ -51,7 +50,7 @@ def project(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Project
 @pytest.fixture(scope="session")
 def database_url(project: Project) -> Iterator[str]:
     process = subprocess.Popen(
-        [UV, "run", "--no-sync", "python", "-c", POSTGRES, str(project.root / "postgres")],
+        [UV, "run", "--no-sync", "python", "-c", POSTGRES],
         cwd=project.root,
         env=project.environment,
         stdin=subprocess.PIPE,

@@ -147,6 +147,11 @@ class Postgres:
             self._process = None
 
 
+def users_of(database: str) -> str:
+    """The role as which the service runs its users' statements."""
+    return f"{database}_user"
+
+
 @contextmanager
 def running(
     programs: Path, home: Path, certificate: Certificate | None = None

@@ -110,8 +110,8 @@ def upgrade(project: Project, url: str) -> None:
 
 
 def check(project: Project, url: str, **settings: str) -> tuple[int, str]:
-    """Run `python -m app.check`."""
-    return result(python(project, url, "-m", "app.check", **settings))
+    """Run `python -m kit.check`."""
+    return result(python(project, url, "-m", "kit.check", **settings))
 
 
 @contextmanager

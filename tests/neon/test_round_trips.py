@@ -14,7 +14,7 @@ from tests.projects import Project
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("neon")]
 
-TASK = {"title": "Buy milk"}
+TASK = {"title": "Buy milk", "description": "", "completed": False}
 OPERATIONS = {
     "create": ("POST", "", TASK),
     "list": ("GET", "", None),

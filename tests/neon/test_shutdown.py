@@ -1,4 +1,7 @@
-"""SIGTERM: requests in flight are answered, connections are closed, and the exit is a success."""
+"""SIGTERM: requests in flight are answered, connections are closed, and the service ends.
+
+After its own shutdown uvicorn raises the signal again, so that one process ends by it.
+"""
 
 import socket
 import time
@@ -24,9 +27,13 @@ def create(service: Service) -> int:
         return client.post(TASKS, json={"title": "Buy milk"}).status_code
 
 
-@pytest.mark.parametrize("options", [[], ["--workers", "2"]], ids=["one process", "two workers"])
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [([], -SIGTERM), (["--workers", "2"], 0)],
+    ids=["one process", "two workers"],
+)
 def test_requests_in_flight_are_finished_and_connections_closed(
-    project: Project, server: Postgres, database: str, options: list[str]
+    project: Project, server: Postgres, database: str, options: list[str], code: int
 ) -> None:
     with serve(project, server.url(database), *options) as service, ThreadPoolExecutor() as pool:
         family = psutil.Process(service.process.pid).children(recursive=True)
@@ -37,7 +44,7 @@ def test_requests_in_flight_are_finished_and_connections_closed(
             time.sleep(0.5)
             assert not answer.done()
         assert answer.result() == 201
-        assert service.process.wait(timeout=10) == 0
+        assert service.process.wait(timeout=10) == code
         assert not psutil.wait_procs(family, timeout=5)[1]
     assert server.connections(database) == 0
 
@@ -47,7 +54,7 @@ def test_an_idle_client_does_not_hold_the_service_up(
 ) -> None:
     with serve(project, server.url(database)) as service, service.user() as alice:
         alice.get(TASKS).raise_for_status()
-        assert service.signal(SIGTERM) == 0
+        assert service.signal(SIGTERM) == -SIGTERM
 
 
 def test_a_shutdown_under_load_loses_nothing_that_was_answered(
@@ -56,7 +63,7 @@ def test_a_shutdown_under_load_loses_nothing_that_was_answered(
     url = server.url(database)
     with serve(project, url) as service, writing(service) as answers:
         until(lambda: len(answers) > 50)
-        assert service.signal(SIGTERM) == 0
+        assert service.signal(SIGTERM) == -SIGTERM
     assert set(answers.values()) <= {201, 0}
     with serve(project, url) as service:
         assert_stored_once(service, answers)
@@ -84,7 +91,7 @@ def test_a_client_that_never_ends_its_request_holds_it_up_no_longer_than_allowed
 ) -> None:
     limit = ["--timeout-graceful-shutdown", "1"]
     with serve(project, server.url(database), *limit) as service, unfinished_request(service):
-        assert service.signal(SIGTERM) == 0
+        assert service.signal(SIGTERM) == -SIGTERM
     assert server.connections(database) == 0
 
 

@@ -1,59 +1,66 @@
-"""The HTTP operations on tasks: a table of contents."""
+"""The HTTP operations on tasks."""
 
-from fastapi import Response, status
+from typing import Annotated
+from uuid import UUID
 
-from app.api import Limit, QueryBool, resource_router
-from app.models import ResourceId
-from app.tasks.models import TaskCreate, TaskPage, TaskRead, TaskReplace, TaskUpdate
-from app.tasks.repository import Tasks
+from fastapi import APIRouter, Depends, Query, Request, Response, status
+from kit.body_limit import no_body
 
-router = resource_router("tasks")
+from app.identity import CallerDatabase
+from app.tasks.models import TaskCreate, TaskPage, TaskPublic, TaskReplace, TaskUpdate
+from app.tasks.repository import TaskRepository
+
+router = APIRouter(prefix="/tasks", tags=["tasks"])
 
 
 @router.post("", status_code=status.HTTP_201_CREATED)
-def create_task(tasks: Tasks, task: TaskCreate, response: Response) -> TaskRead:
+async def create_task(
+    database: CallerDatabase, task: TaskCreate, request: Request, response: Response
+) -> TaskPublic:
     """Creates a task of the caller."""
-    created = tasks.create(task)
-    response.headers["Location"] = f"{router.prefix}/{created.id}"
+    created = await TaskRepository(database).create(task)
+    response.headers["Location"] = f"{request.url.path}/{created.id}"
     return created
 
 
 @router.get("")
-def list_tasks(
-    tasks: Tasks,
-    completed: QueryBool | None = None,
-    limit: Limit = 50,
-    cursor: ResourceId | None = None,
+async def list_tasks(
+    database: CallerDatabase,
+    completed: bool | None = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    cursor: UUID | None = None,
 ) -> TaskPage:
     """The caller's tasks, newest first. Pass `next_cursor` as `cursor` to continue."""
-    return tasks.list(completed=completed, limit=limit, cursor=cursor)
+    return await TaskRepository(database).page(completed=completed, limit=limit, cursor=cursor)
 
 
 @router.get("/{task_id}")
-def get_task(tasks: Tasks, task_id: ResourceId) -> TaskRead:
+async def get_task(database: CallerDatabase, task_id: UUID) -> TaskPublic:
     """One of the caller's tasks."""
-    return tasks.get(task_id)
+    return await TaskRepository(database).get(task_id)
 
 
 @router.put("/{task_id}")
-def replace_task(tasks: Tasks, task_id: ResourceId, task: TaskReplace) -> TaskRead:
-    """Replaces a task: what is left out goes back to its default."""
-    return tasks.replace(task_id, task)
+async def replace_task(database: CallerDatabase, task_id: UUID, task: TaskReplace) -> TaskPublic:
+    """Replaces a task. All fields are required."""
+    return await TaskRepository(database).replace(task_id, task)
 
 
 @router.patch("/{task_id}")
-def update_task(tasks: Tasks, task_id: ResourceId, task: TaskUpdate) -> TaskRead:
-    """Changes what is given, and nothing else."""
-    return tasks.update(task_id, task)
+async def update_task(database: CallerDatabase, task_id: UUID, task: TaskUpdate) -> TaskPublic:
+    """Changes the fields that are given, and nothing else."""
+    return await TaskRepository(database).update(task_id, task)
 
 
-@router.post("/{task_id}/toggle")
-def toggle_task(tasks: Tasks, task_id: ResourceId) -> TaskRead:
-    """Completes an open task, reopens a completed one."""
-    return tasks.toggle(task_id)
+@router.post("/{task_id}/toggle", dependencies=[Depends(no_body)])
+async def toggle_task(database: CallerDatabase, task_id: UUID) -> TaskPublic:
+    """Completes an open task, or reopens a completed one."""
+    return await TaskRepository(database).toggle(task_id)
 
 
-@router.delete("/{task_id}", status_code=status.HTTP_204_NO_CONTENT)
-def delete_task(tasks: Tasks, task_id: ResourceId) -> None:
+@router.delete(
+    "/{task_id}", status_code=status.HTTP_204_NO_CONTENT, dependencies=[Depends(no_body)]
+)
+async def delete_task(database: CallerDatabase, task_id: UUID) -> None:
     """Deletes a task."""
-    tasks.delete(task_id)
+    await TaskRepository(database).delete(task_id)

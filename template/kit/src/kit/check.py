@@ -1,0 +1,89 @@
+"""`python -m kit.check`: says in words whether a deployment's settings and database are right.
+
+Exit status 0 if nothing fails, else 1.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Iterator
+from importlib import import_module
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import SQLAlchemyError
+
+from kit.database import Database, UserDatabase
+from kit.database_url import is_neon
+from kit.errors import Unavailable
+from kit.migrations import is_current, owned_tables
+from kit.models import UserId
+from kit.settings import DatabaseSettings
+
+ROW_SECURITY = text("SELECT row_security_active(to_regclass(:table)) AS active")
+
+
+class Finding(NamedTuple):
+    verdict: str  # "ok", "note" or "FAIL"
+    text: str
+
+
+async def main() -> int:
+    settings: DatabaseSettings = import_module("app.main").app.state.settings
+    logging.disable(logging.WARNING)  # the findings say it in words
+    found = [finding async for finding in findings(settings)]
+    for verdict, sentence in found:
+        print(f"{verdict:4}  {sentence}")  # noqa: T201 - a person or a script reads it
+    return 1 if any(finding.verdict == "FAIL" for finding in found) else 0
+
+
+async def findings(settings: DatabaseSettings) -> AsyncIterator[Finding]:
+    """All that can be found out, in order: what does not reach the database ends it."""
+    if is_neon(settings.database_url) and settings.database_url == settings.migration_url:
+        yield Finding("note", "DATABASE_URL is Neon's direct host: take the pooled one.")
+    if "-pooler." in str(settings.migration_url.host):
+        yield Finding("FAIL", "DATABASE_URL_UNPOOLED is a pooled host: take the direct one.")
+    direct = settings.model_copy(update={"database_url": settings.migration_url})
+    for name, each in (("DATABASE_URL", settings), ("The URL for migrations", direct)):
+        try:
+            found = await Database(each).unscoped(lambda connection: [*_connection(connection)])
+        except (SQLAlchemyError, Unavailable) as error:
+            yield Finding("FAIL", f"{name} does not work: {_reason(error)}")
+            return
+        for verdict, sentence in found:
+            yield Finding(verdict, f"{name} has {sentence}")
+    user = UserDatabase(Database(settings), UserId("check"))
+    for table in owned_tables():
+        yield await _row_security(user, table)
+
+
+def _connection(connection: Connection) -> Iterator[Finding]:
+    if connection.engine.url.query.get("sslmode") == "verify-full":
+        yield Finding("ok", "TLS, and the server's certificate is verified.")
+    else:
+        driver: Any = connection.connection.driver_connection
+        how = "TLS, but the server's certificate is not verified"
+        tls = how if driver.info.ssl_in_use else "no TLS"
+        yield Finding("note", f"{tls}: across a network, add sslmode=verify-full to it.")
+    if is_current(connection):
+        yield Finding("ok", "the schema of this code.")
+    else:
+        yield Finding("FAIL", "another schema than this code: run alembic upgrade head.")
+
+
+async def _row_security(user: UserDatabase, table: str) -> Finding:
+    try:
+        (row,) = await user.execute(ROW_SECURITY, table=table)
+    except (SQLAlchemyError, Unavailable) as error:
+        return Finding("FAIL", f"Row security cannot be checked: {_reason(error)}")
+    good = Finding("ok", f"Row security is effective on {table}.")
+    bad = Finding("FAIL", f"{table} has no row security: run alembic upgrade head.")
+    return good if row["active"] else bad
+
+
+def _reason(error: BaseException) -> str:
+    cause = error.__cause__ or error
+    return str(getattr(cause, "orig", cause)).splitlines()[0]
+
+
+if __name__ == "__main__":
+    raise SystemExit(asyncio.run(main()))

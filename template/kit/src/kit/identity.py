@@ -1,0 +1,34 @@
+"""Read the caller from a header that the gateway in front of the service sets."""
+
+from fastapi.security import APIKeyHeader
+from starlette.requests import HTTPConnection
+
+from kit.errors import Unauthenticated
+from kit.models import UserId
+
+
+class TrustedHeader(APIKeyHeader):
+    """A dependency that yields the caller, as the header that `USER_ID_HEADER` names has it.
+
+    Anyone who can set this header can impersonate any user: only a gateway that sets it on every
+    request, and drops it from what clients send, may reach the service.
+    """
+
+    # The OpenAPI document gets the header's own name: see `kit.openapi`.
+    setting = "USER_ID_HEADER"
+
+    def __init__(self) -> None:
+        super().__init__(
+            name=self.setting, scheme_name="User", description="The caller's user identifier."
+        )
+
+    async def __call__(self, request: HTTPConnection) -> UserId:
+        header: str = request.app.state.settings.user_id_header
+        try:
+            (value,) = request.headers.getlist(header)
+            return UserId(value.strip(" \t"))
+        except ValueError:
+            raise Unauthenticated(
+                f"Send one {header} header: 1 to 255 printable ASCII characters, no spaces.",
+                scheme="APIKey",
+            ) from None

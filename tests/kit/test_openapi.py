@@ -1,0 +1,65 @@
+from typing import Any
+
+import pytest
+from kit.application import create_app
+
+from app.routers import ROUTERS
+from tests.kit.services import make_settings
+
+DOCUMENT = create_app(
+    make_settings("postgresql://host/database", user_id_header="X-Subject"), ROUTERS
+).openapi()
+OPERATIONS: dict[str, dict[str, Any]] = {
+    operation["operationId"]: operation
+    for operations in DOCUMENT["paths"].values()
+    for operation in operations.values()
+}
+IDS = sorted(OPERATIONS)
+
+
+def test_operations_are_named_as_their_functions() -> None:
+    assert {"create_task", "list_tasks", "get_task", "get_health"} <= set(IDS)
+
+
+def test_the_callers_header_is_a_security_scheme() -> None:
+    (scheme,) = DOCUMENT["components"]["securitySchemes"].values()
+    assert (scheme["type"], scheme["in"], scheme["name"]) == ("apiKey", "header", "X-Subject")
+    (required,) = OPERATIONS["list_tasks"]["security"]
+    assert required.keys() == DOCUMENT["components"]["securitySchemes"].keys()
+    assert "security" not in OPERATIONS["get_health"]
+
+
+@pytest.mark.parametrize("name", IDS)
+def test_every_error_is_documented_as_a_problem(name: str) -> None:
+    responses = OPERATIONS[name]["responses"]
+    assert "422" not in responses
+    assert "500" in responses
+    for status, response in responses.items():
+        if int(status) >= 400:
+            problem = response["content"]["application/problem+json"]
+            assert problem["schema"] == {"$ref": "#/components/schemas/Problem"}
+
+
+def test_the_errors_of_an_operation_are_those_it_can_answer() -> None:
+    def errors(name: str) -> set[str]:
+        return {status for status in OPERATIONS[name]["responses"] if status >= "400"}
+
+    assert errors("create_task") == {"400", "401", "409", "413", "500", "503"}
+    assert errors("list_tasks") == {"400", "401", "500", "503"}
+    assert errors("toggle_task") == {"400", "401", "404", "500", "503"}
+    assert errors("update_task") == {"400", "401", "404", "409", "413", "500", "503"}
+    assert errors("get_health") == {"500"}
+    assert errors("get_readiness") == {"500", "503"}
+
+
+def test_schemas_are_named_as_their_models_and_null_is_only_where_it_can_be() -> None:
+    schemas = DOCUMENT["components"]["schemas"]
+    assert {"TaskCreate", "TaskPublic", "TaskUpdate", "Problem"} <= set(schemas)
+    assert not [name for name in schemas if "-" in name or "ValidationError" in name]
+    nullable = [
+        (name, field)
+        for name, schema in schemas.items()
+        for field, value in schema["properties"].items()
+        if {"type": "null"} in value.get("anyOf", [])
+    ]
+    assert [at for at in nullable if at[0].startswith("Task")] == [("TaskPage", "next_cursor")]

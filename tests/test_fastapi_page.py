@@ -1,0 +1,68 @@
+"""The page about FastAPI's documentation: what it has in place of a session and a relationship."""
+
+from pathlib import Path
+
+import pytest
+
+from hooks.rendering import ROOT, render
+from tests.documents import steps
+from tests.projects import Project, project_environment
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("fastapi_page")]
+
+PAGE = (ROOT / "docs/fastapi.md").read_text("utf-8")
+TEST = """
+import asyncio
+from uuid import uuid4
+
+import httpx2
+import pytest
+from fastapi import FastAPI
+from kit.database import UserDatabase
+from kit.models import UserId
+
+from app.tasks.models import TaskCreate
+from app.tasks.repository import GET_WITH_PROJECT, TaskRepository
+
+
+def test_the_steps_of_the_page(
+    alice: httpx2.Client, bob: httpx2.Client, nobody: httpx2.Client
+) -> None:
+    assert nobody.get("/status").json() == "fine"
+    project = alice.post("/api/v1/projects", json={"title": "Home"}).json()["id"]
+    task = {"title": "Buy milk", "project_id": project}
+    assert alice.post("/api/v1/tasks", json=task).json()["project_id"] == project
+    assert bob.post("/api/v1/tasks", json=task).status_code == 409
+    assert bob.post("/api/v1/tasks", json={"title": "Buy bread"}).status_code == 201
+    assert alice.post("/api/v1/tasks/complete").json() == 1
+    assert bob.get("/api/v1/tasks", params={"completed": True}).json()["items"] == []
+
+
+def test_the_repository_of_the_page(app: FastAPI) -> None:
+    asyncio.run(use(UserDatabase(app.state.database, UserId(f"user-{uuid4()}"))))
+
+
+async def use(database: UserDatabase) -> None:
+    tasks = TaskRepository(database)
+    await tasks.replace_all(TaskCreate(title="a"), TaskCreate(title="b"))
+    with pytest.raises(AttributeError):
+        await tasks.replace_all(TaskCreate(title="c"), None)
+    page = await tasks.page(completed=None, limit=9, cursor=None)
+    assert [task.title for task in page.items] == ["b", "a"]
+    (row,) = await database.execute(GET_WITH_PROJECT, this_id=page.items[0].id)
+    assert (row["title"], row["project_title"]) == ("b", None)
+"""
+
+
+def test_what_the_page_has_in_place_of_a_session_and_a_relationship(
+    template: Path, shared: Path, folder: Path
+) -> None:
+    project = Project(render(template, folder / "todo", {}), project_environment(shared))
+    project.sync()
+    project.uv_run("alembic", "upgrade", "head")
+    for step in steps(PAGE):
+        step.take(project)
+    for command in ("ruff check", "ruff format --check", "mypy"):
+        project.uv_run(*command.split(), "app")
+    (project.root / "tests/test_page.py").write_text(TEST, "utf-8")
+    project.uv_run("pytest", "tests/test_page.py", "tests/test_invariants.py")
