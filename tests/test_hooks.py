@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from hooks import no_jinja_in_python, questions
+from hooks import budgets, no_jinja_in_python, questions
+from hooks.rendering import TEMPLATE
 
 
 @pytest.mark.parametrize(
@@ -96,3 +97,37 @@ def test_copiers_own_variables_and_names_of_files_that_are_copied_are_no_faults(
 ) -> None:
     files = {"{{_copier_conf.answers_file}}.jinja": "{{ _copier_answers }}", "a.txt": "{{ x }}"}
     assert not repository(tmp_path, "{}", files)
+
+
+def test_the_template_is_within_its_budgets() -> None:
+    assert not list(budgets.faults(TEMPLATE))
+    assert budgets.count(TEMPLATE).keys() == budgets.BUDGETS.keys()
+
+
+def test_blank_lines_comments_and_docstrings_are_free() -> None:
+    source = '''
+"""A docstring
+of two lines."""
+
+x = 1
+"""What x is."""
+
+# A comment.
+def f(a):
+    """Another."""
+    return """text
+    that is code"""  # and a comment
+'''
+    assert budgets.lines_of_code(source) == {5, 9, 11, 12}
+    assert list(budgets.functions(source)) == [("f", 3)]
+
+
+def test_code_over_its_budget_is_a_fault(tmp_path: Path) -> None:
+    resource = tmp_path / "app/tasks"
+    resource.mkdir(parents=True)
+    statements = "\n".join(f"    x = {number}" for number in range(200))
+    (resource / "a.py").write_text(f"def f():\n{statements}\n")
+    assert list(budgets.faults(tmp_path)) == [
+        "app/tasks: 201 lines of code, 51 more than its budget",
+        "app/tasks/a.py: f has 201 lines of code: divide it",
+    ]
