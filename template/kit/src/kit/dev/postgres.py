@@ -20,13 +20,13 @@ INITDB = "-U postgres -A trust -E UTF8 --locale-provider=builtin --builtin-local
 
 # This shell reads a line at `stop`. Its input ends without one when its process is killed.
 # A server that runs at its start has lost its shell. Otherwise the files with the number of a
-# process are old: that number can be another process's by now.
+# process are old: that number can be another process's by now. It keeps the lock, as 3, until its
+# end, so that no start comes in between.
 RUN = f"""export LC_ALL=C PATH="$0:$PATH" PGDATA="$1" PGHOST="$2" PGUSER=postgres
-rm -f "$PGDATA.log"; exec >>"$PGDATA.log" 2>&1
-pg_isready; test $? = 2 || pg_ctl stop
-rm -f "$PGDATA/postmaster.pid" "$PGHOST"/.s.*
+rm -f "$PGDATA.log"; exec 3>&1 >>"$PGDATA.log" 2>&1
+pg_isready; test $? = 2 || pg_ctl stop; rm -f "$PGDATA/postmaster.pid" "$PGHOST"/.s.*
 test -d "$PGDATA" || {{ initdb {INITDB} "$PGDATA.$$" && mv "$PGDATA.$$" "$PGDATA"; }}
-pg_ctl start -t 600 -l "$PGDATA.log" -o "-c listen_addresses= -c timezone=UTC -k $PGHOST $3" || exit
+pg_ctl start -t 600 -l "$PGDATA.log" -o "-c listen_addresses= -k $PGHOST $3" 3>&- || exit
 createdb app; touch "$PGHOST/ready"; read -r _ || temporary="${{3:+${{PGDATA%/*}}}}"
 rm "$PGHOST/ready"; pg_ctl stop; rm -rf "$PGHOST" $temporary"""
 
@@ -69,7 +69,8 @@ class Server:
             raise SystemExit(f"{self.home} is in use: stop the `dev` of this project that runs.")
         (self._make_folder(self.sockets) / "ready").unlink(missing_ok=True)
         speed = "-c fsync=off -c full_page_writes=off" if self.is_temporary else ""
-        self._shell = self._sh(RUN, self._find_programs(), self.data, self.sockets, speed)
+        programs = self._find_programs()
+        self._shell = self._sh(RUN, programs, self.data, self.sockets, speed, stdout=self._lock)
         until(lambda: self.is_ready() or self._shell.poll() is not None)
         if not self.is_ready():
             raise SystemExit(f"PostgreSQL does not start: see {self.data}.log.")
@@ -112,9 +113,9 @@ class Server:
         with self._sh('cd "$0" 2>&-', folder) as shell:
             return shell.wait() == 0 and not set(str(folder)) & set('$"`\\\n')
 
-    def _sh(self, script: str, *arguments: str | Path) -> subprocess.Popen[bytes]:
+    def _sh(self, script: str, *arguments: str | Path, **options: Any) -> subprocess.Popen[bytes]:
         """Run a shell as the account, with neither the caller's environment nor its Ctrl-C."""
-        options: dict[str, Any] = {"stdin": subprocess.PIPE, "start_new_session": True}
+        options |= {"stdin": subprocess.PIPE, "start_new_session": True}
         if os.geteuid() == 0:
             options |= {"user": self._uid, "group": self._gid, "extra_groups": []}
         return subprocess.Popen(["/bin/sh", "-c", script, *arguments], cwd="/", env={}, **options)
