@@ -165,9 +165,9 @@ def test_the_quick_start_runs_as_it_stands_and_again(
     with quick_start() as server:
         server.add("alice", "Buy milk")
         server.signal(SIGINT)
-    (folder / "todo-service/app/mine.py").touch()
+    (folder / "todo/app/mine.py").touch()
     with quick_start() as server:
         assert server.tasks("alice") == ["Buy milk"]
         server.signal(SIGINT)
-    assert (folder / "todo-service/app/mine.py").exists()
+    assert (folder / "todo/app/mine.py").exists()
     assert not left_over(folder)

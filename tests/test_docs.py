@@ -22,7 +22,7 @@ CODE = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
 LINK = re.compile(r"\]\((?!https?:)([^)#]*)(?:#([^)]+))?\)")
 PATH = re.compile(r"\.?[\w{}.-]+(/[\w{}.-]*)+|\.?[\w-]+\.(md|py|toml|ya?ml)")
 NAME = re.compile(r"[A-Z]+(_[A-Z]+)+|[a-z]+(_[a-z]+)+")
-POSTGRESQLS = {"pg_dump", "pg_restore"}
+POSTGRESQLS = {"max_connections", "pg_dump", "pg_restore"}
 MODULE = re.compile(r"python -m ([\w.]+)")
 MADE = re.compile(r"^`([\w/]+\.py)`:\n\n```python$", re.MULTILINE)
 

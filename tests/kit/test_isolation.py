@@ -210,6 +210,16 @@ def test_users_may_have_tasks_of_the_same_id(new_owner: NewOwner) -> None:
     assert asyncio.run(TaskRepository(bob).get(same)).user_id == bob.user_id
 
 
+def test_a_row_that_an_earlier_and_laxer_release_stored_can_be_read(
+    service: str, new_owner: NewOwner
+) -> None:
+    alice, id_ = new_owner(), uuid4()
+    asyncio.run(alice.execute(new_task(alice.user_id, id_, title=" ")))
+    with client_of(alice.user_id, service) as client:
+        assert client.get(f"{TASKS}/{id_}").json()["title"] == " "
+        assert " " in {task["title"] for task in client.get(TASKS).json()["items"]}
+
+
 def test_the_database_says_the_same_of_anothers_task_and_of_none(new_owner: NewOwner) -> None:
     alice, bob = new_owner(), new_owner()
     (task,) = asyncio.run(alice.execute(select(col(Task.id))))
