@@ -193,6 +193,38 @@ def test_there_is_a_thread_for_each_connection_and_what_waits_too_long_is_refuse
     database.dispose()
 
 
+def test_a_request_that_is_cancelled_keeps_its_turn_until_its_thread_is_free(
+    settings: Settings,
+) -> None:
+    narrow = {"database_pool_size": 1, "database_pool_timeout": 0.1}
+    database, release = Database(settings.model_copy(update=narrow)), Event()
+
+    async def cancel_and_go_on() -> None:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(database.unscoped(lambda _: release.wait(10)), 0.1)
+        with pytest.raises(Unavailable, match="busy"):
+            await database.unscoped(lambda _: None)
+        release.set()
+        await asyncio.sleep(0.1)
+        await database.unscoped(lambda _: None)
+
+    asyncio.run(cancel_and_go_on())
+    database.dispose()
+
+
+def test_a_user_without_a_name_sees_nothing(database: Database, alice: UserDatabase) -> None:
+    assert count(alice) == 1
+    nameless = UserDatabase(database, "")  # type: ignore[arg-type]  # what a careless seam returns
+    assert count(nameless) == 0
+
+
+def test_an_application_may_start_again(settings: Settings) -> None:
+    app = create_app(settings, ROUTERS)
+    for _ in range(2):
+        with serve(app) as url, client_of("alice", url) as alice:
+            assert alice.get(TASKS).status_code == 200
+
+
 def test_a_slow_statement_is_stopped(settings: Settings) -> None:
     strict = settings.model_copy(update={"database_statement_timeout": 0.05})
     slow = UserDatabase(Database(strict), UserId("alice")).execute(text("SELECT pg_sleep(5)"))

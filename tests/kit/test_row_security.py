@@ -15,7 +15,7 @@ from kit.models import UserId
 from kit.testing.invariants import faults
 from kit.testing.servers import alembic_on, migrate
 from sqlalchemy import URL, Connection, NullPool, create_engine, make_url, text
-from sqlalchemy.exc import ProgrammingError
+from sqlalchemy.exc import DBAPIError, ProgrammingError
 from sqlmodel import col, delete, select
 
 from app.tasks.models import Task, TaskCreate
@@ -198,3 +198,11 @@ def sql_for_dba(url: str) -> str:
         migrate(url)
     (sql,) = re.findall(r"Let a DBA run: (.*;) and migrate again", str(refused.value))
     return str(sql)
+
+
+@pytest.mark.parametrize("rights", ["LOGIN", "SUPERUSER"])
+def test_a_role_of_somebody_is_not_taken_for_the_users(cluster: URL, rights: str) -> None:
+    with database_of(cluster, "CREATEROLE") as url:
+        as_dba(cluster, f'CREATE ROLE "{make_url(url).database}_user" {rights}')
+        with pytest.raises(DBAPIError, match="is somebody's: row security needs it"):
+            migrate(url)

@@ -102,3 +102,19 @@ def test_importing_a_part_needs_no_settings(module: str, tmp_path: Path) -> None
         cwd=tmp_path,
         check=True,
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("cors_origins", "*"),
+        ("cors_origins", "https://app.example/"),
+        ("cors_origins", '["https://app.example"]'),
+        ("allowed_hosts", "*"),
+        ("allowed_hosts", "https://app.example"),
+        ("allowed_hosts", "api.*.example"),
+    ],
+)
+def test_what_can_never_match_is_refused(name: str, value: str) -> None:
+    with pytest.raises(ValidationError, match="should match pattern"):
+        make_settings(URL, **{name: value})

@@ -77,7 +77,8 @@ def _middleware(settings: Settings) -> list[Middleware]:
     if settings.cors_origins:
         middleware.append(Middleware(CORSMiddleware, **cors(settings)))
     if settings.allowed_hosts:
-        middleware.append(Middleware(TrustedHostMiddleware, allowed_hosts=settings.allowed_hosts))
+        hosts: dict[str, Any] = {"allowed_hosts": settings.allowed_hosts, "www_redirect": False}
+        middleware.append(Middleware(TrustedHostMiddleware, **hosts))
     return [*middleware, Middleware(BodyLimitMiddleware, limit=settings.max_body_bytes)]
 
 

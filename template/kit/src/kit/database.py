@@ -7,10 +7,12 @@ import select
 import socket
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from contextvars import copy_context
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from psycopg2 import InterfaceError
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 from sqlalchemy import Connection, Executable, String, bindparam, create_engine, event, exc
 from sqlmodel import Session
@@ -32,12 +34,12 @@ GRACE = 5.0
 CONFLICTS = {"23505", "23503", "23P01"}
 
 # The role of a database's users. It is named after the database, because roles are the cluster's.
-USER_ROLE = "left(current_database(), 50) || '_user'"
+USER_ROLE = "pg_catalog.left(current_database()::text, 50) || '_user'"
 
 _SCOPE = f"""SELECT set_config('statement_timeout', %(scope_timeout)s, true),
  set_config('timezone', 'UTC', true),
- set_config('role', CASE WHEN %(scope_user_id)s = '' THEN 'none' ELSE {USER_ROLE} END, true),
- set_config('app.user_id', %(scope_user_id)s, true); """
+ set_config('role', CASE WHEN %(scope_user_id)s IS NULL THEN 'none' ELSE {USER_ROLE} END, true),
+ set_config('app.user_id', coalesce(%(scope_user_id)s, ''), true); """
 
 logger = logging.getLogger(__name__)
 
@@ -69,9 +71,9 @@ class Database:
 
     async def unscoped(self, work: Callable[[Connection], T]) -> T:
         """Run `work` with the rights of the URL's own role, to check the database itself."""
-        return await self.run(work, "")
+        return await self.run(work, None)
 
-    async def run(self, work: Callable[[Connection], T], user_id: str) -> T:
+    async def run(self, work: Callable[[Connection], T], user_id: str | None) -> T:
         """Run `work` in a thread, with a connection on which each statement is the user's.
 
         Raises Unavailable if the database cannot be reached, is silent for longer than a statement
@@ -84,18 +86,22 @@ class Database:
             raise Unavailable("The service is busy. Try again.") from None
         borrowed: list[Any] = []
         in_context = copy_context().run  # what the thread logs has the request's id
-        try:
-            future = asyncio.get_running_loop().run_in_executor(
-                self._threads, in_context, self._work, work, user_id, borrowed
-            )
-            patience = self.settings.database_statement_timeout + GRACE
-            while not (await asyncio.wait([future], timeout=patience))[0]:
-                _hang_up(borrowed)
-            return future.result()
-        finally:
-            self._turns.release()
+        future = asyncio.get_running_loop().run_in_executor(
+            self._threads, in_context, self._work, work, user_id, borrowed
+        )
+        future.add_done_callback(self._give_back)
+        patience = self.settings.database_statement_timeout + GRACE
+        while not (await asyncio.wait([future], timeout=patience))[0]:
+            _hang_up(borrowed)
+        return future.result()
 
-    def _work(self, work: Callable[[Connection], T], user_id: str, borrowed: list[Any]) -> T:
+    def _give_back(self, done: asyncio.Future[Any]) -> None:
+        """The thread is free, perhaps long after its request was cancelled."""
+        self._turns.release()
+        if not done.cancelled():
+            done.exception()  # else asyncio complains that nobody asked
+
+    def _work(self, work: Callable[[Connection], T], user_id: str | None, borrowed: list[Any]) -> T:
         """What `run` does in the thread. `borrowed` holds the driver's connection meanwhile."""
         scope = {"scope_timeout": self._timeout, "scope_user_id": user_id}
         try:
@@ -113,7 +119,6 @@ class Database:
             raise _translate(error) from error
 
     def dispose(self) -> None:
-        self._threads.shutdown(wait=False)
         self._engine.dispose()
 
 
@@ -154,9 +159,10 @@ class UserDatabase:
 
 def _hang_up(borrowed: list[Any]) -> None:
     """End the wait for a server that is silent. The thread gets an OperationalError."""
-    for connection in borrowed:
-        with socket.socket(fileno=os.dup(connection.fileno())) as connected:
-            connected.shutdown(socket.SHUT_RDWR)
+    with suppress(OSError, InterfaceError):  # it came back meanwhile, or was hung up before
+        for connection in borrowed:
+            with socket.socket(fileno=os.dup(connection.fileno())) as connected:
+                connected.shutdown(socket.SHUT_RDWR)
 
 
 def _apply_scope(

@@ -6,7 +6,7 @@
 -- is secured already.
 DO $do$
 DECLARE
-    users text := left(current_database(), 50) || '_user';
+    users text := pg_catalog.left(current_database()::text, 50) || '_user';
     -- SET is a right of its own since PostgreSQL 16: a role's creator must grant it to itself.
     membership text := CASE WHEN current_setting('server_version_num')::int < 160000
                             THEN 'MEMBER' ELSE 'SET' END;
@@ -14,6 +14,12 @@ DECLARE
     secured regclass;
     sequence regclass;
 BEGIN
+    IF users = current_user OR EXISTS (
+        SELECT FROM pg_roles WHERE rolname = users AND (rolcanlogin OR rolsuper OR rolbypassrls)
+    ) THEN
+        RAISE 'The role % is somebody''s: row security needs it. Rename the database, or that role.',
+            users;
+    END IF;
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = users) THEN
         needed := format('CREATE ROLE %I NOLOGIN; ', users);
     END IF;

@@ -14,7 +14,11 @@ def _split(value: object) -> object:
 
 
 DatabaseURL = Annotated[URL, NoDecode, PlainValidator(parse_url)]
-CommaSeparated = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+# What can never match is refused. A browser sends an origin without a path or a slash.
+Origin = Annotated[str, Field(pattern=r"^https?://[^/*\s]+$")]
+Host = Annotated[str, Field(pattern=r"^(\*\.)?[^*/:\s]+$")]
+Origins = Annotated[tuple[Origin, ...], NoDecode, BeforeValidator(_split)]
+Hosts = Annotated[tuple[Host, ...], NoDecode, BeforeValidator(_split)]
 
 HeaderName = Annotated[str, Field(pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")]
 """The name of an HTTP header."""
@@ -69,9 +73,9 @@ class Settings(DatabaseSettings):
 
     max_body_bytes: int = Field(default=262_144, ge=1)
     """A larger body is a 413."""
-    allowed_hosts: CommaSeparated = ()
+    allowed_hosts: Hosts = ()
     """Host names to answer to, comma separated; *.example.com works."""
-    cors_origins: CommaSeparated = ()
+    cors_origins: Origins = ()
     """Origins of web pages that may call, comma separated."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """The least level that is logged."""

@@ -14,7 +14,7 @@ from dotenv import load_dotenv
 from kit.dev.postgres import Server, until
 from kit.settings import DatabaseSettings
 
-UVICORN = "uvicorn app.main:app --reload --reload-dir app --reload-dir kit/src"
+UVICORN = "uvicorn app.main:app --http h11 --reload --reload-dir app --reload-dir kit/src"
 GREETING = """
   Docs  http://127.0.0.1:{}/docs
   User  {}: alice
