@@ -16,7 +16,7 @@ from kit.errors import Conflict, Unavailable
 from kit.models import UserId
 from kit.testing.servers import migrate, serve
 from sqlalchemy import Connection, text
-from sqlalchemy.exc import ProgrammingError
+from sqlalchemy.exc import InvalidatePoolError, ProgrammingError
 from sqlmodel import Session, col, func, select, update
 
 from app.routers import ROUTERS
@@ -256,3 +256,16 @@ def test_connections_that_the_server_closed_fail_no_request(settings: Settings) 
         assert run(Database(settings).unscoped(lambda one: one.execute(OTHERS_KILLED).all()))
         time.sleep(0.2)  # until the kernel has closed their sockets
         assert alice.get(TASKS).status_code == 200
+
+
+def test_connections_that_are_closed_as_soon_as_they_are_made_are_an_outage(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def closed(*_: object) -> None:
+        raise InvalidatePoolError
+
+    monkeypatch.setattr("kit.database._check_alive", closed)
+    database = Database(settings)
+    with pytest.raises(Unavailable):
+        run(database.unscoped(lambda _: None))
+    database.dispose()

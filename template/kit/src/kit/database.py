@@ -199,6 +199,7 @@ def _translate(error: exc.SQLAlchemyError) -> Exception:
     cause: Any = getattr(error, "orig", error)
     code = getattr(cause, "pgcode", None)
     lost = isinstance(error, exc.DBAPIError) and error.connection_invalidated
+    lost = lost or str(error) == "This connection is closed"  # the pool's, after two new ones
     if code in CONFLICTS:
         where = {"constraint": cause.diag.constraint_name, "table": cause.diag.table_name}
         logger.info("conflict", extra=where)
