@@ -173,11 +173,16 @@ def test_a_connection_that_does_not_come_back_idle_is_never_used_again(
     database.dispose()
 
 
+def narrow(settings: Settings, size: int) -> Database:
+    """One that has few connections, and lets nobody wait for long."""
+    few = {"database_pool_size": size, "database_pool_timeout": 0.1}
+    return Database(settings.model_copy(update=few))
+
+
 def test_there_is_a_thread_for_each_connection_and_what_waits_too_long_is_refused(
     settings: Settings,
 ) -> None:
-    narrow = {"database_pool_size": 2, "database_pool_timeout": 0.1}
-    database, release = Database(settings.model_copy(update=narrow)), Event()
+    database, release = narrow(settings, 2), Event()
 
     async def three() -> list[object]:
         calls = [database.unscoped(lambda _: release.wait(10)) for _ in range(3)]
@@ -196,8 +201,7 @@ def test_there_is_a_thread_for_each_connection_and_what_waits_too_long_is_refuse
 def test_a_request_that_is_cancelled_keeps_its_turn_until_its_thread_is_free(
     settings: Settings,
 ) -> None:
-    narrow = {"database_pool_size": 1, "database_pool_timeout": 0.1}
-    database, release = Database(settings.model_copy(update=narrow)), Event()
+    database, release = narrow(settings, 1), Event()
 
     async def cancel_and_go_on() -> None:
         with pytest.raises(TimeoutError):

@@ -96,26 +96,25 @@ def test_the_owner_of_the_tables_sees_every_row_to_dump_and_backfill(cluster: UR
             assert connection.scalars(text("SELECT user_id FROM task")).all() == ["alice"]
 
 
-def test_a_dba_can_read_the_sql_first(
-    database_url: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+@pytest.fixture
+def sql(database_url: str, capsys: pytest.CaptureFixture[str]) -> str:
+    """What `alembic upgrade head --sql` prints."""
     with alembic_on(database_url) as config:
         command.upgrade(config, "head", sql=True)
-    sql = capsys.readouterr().out
+    return capsys.readouterr().out
+
+
+def test_a_dba_can_read_the_sql_first(sql: str) -> None:
     assert "CREATE TABLE task" in sql
     assert "ENABLE ROW LEVEL SECURITY" in sql
 
 
-def test_that_sql_makes_what_an_upgrade_makes(
-    empty_database: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_that_sql_makes_what_an_upgrade_makes(empty_database: str, sql: str) -> None:
+    with connect(empty_database) as connection:
+        connection.exec_driver_sql("ROLLBACK")
+        connection.exec_driver_sql(sql.replace("%", "%%"))
+        connection.exec_driver_sql("COMMIT")
     with alembic_on(empty_database) as config:
-        command.upgrade(config, "head", sql=True)
-        script = capsys.readouterr().out
-        with connect(empty_database) as connection:
-            connection.exec_driver_sql("ROLLBACK")
-            connection.exec_driver_sql(script.replace("%", "%%"))
-            connection.exec_driver_sql("COMMIT")
         command.check(config)
     assert_effective(empty_database)
 

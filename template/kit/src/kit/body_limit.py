@@ -1,13 +1,12 @@
 """The limit of a request's body. A body over it is a 413, and nothing is done."""
 
 from fastapi import Request
-from fastapi.routing import iter_route_contexts
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.middleware.body_limit import MAX_BODY_SIZE_SCOPE_KEY
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from kit.problems import problem
+from kit.problems import problem, routes_at
 
 
 class BodyLimitMiddleware:
@@ -32,9 +31,8 @@ class BodyLimitMiddleware:
         return await self.app(scope, receive, send)
 
     def _limit_of_route(self, scope: Scope) -> int:
-        path = scope["path"].removeprefix(scope.get("root_path", ""))
-        for route in iter_route_contexts(scope["app"].routes):
-            if route.path_regex.match(path) and scope["method"] in (route.methods or ()):
+        for route in routes_at(scope):
+            if scope["method"] in (route.methods or ()):
                 return getattr(route, "max_body_size", None) or self.limit
         return self.limit
 

@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse, Response
 from fastapi.routing import iter_route_contexts
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+from starlette.types import Scope
 
 from kit.errors import ServiceError
 from kit.observability import request_id
@@ -118,10 +119,14 @@ def _fault(location: Sequence[str | int], code: str, detail: str) -> Fault:
 
 def _methods(request: Request) -> set[str]:
     """All methods of a path. The framework names those of the first route that matches it."""
-    path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
-    routes = iter_route_contexts(request.app.routes)
-    methods = [route.methods or () for route in routes if route.path_regex.match(path)]
-    return set().union(*methods)
+    return set().union(*(route.methods or () for route in routes_at(request.scope)))
+
+
+def routes_at(scope: Scope) -> list[Any]:
+    """All routes of the request's path, whatever their methods."""
+    path = scope["path"].removeprefix(scope.get("root_path", ""))
+    routes = iter_route_contexts(scope["app"].routes)
+    return [route for route in routes if route.path_regex.match(path)]
 
 
 async def _internal(request: Request, error: Exception) -> Response:
