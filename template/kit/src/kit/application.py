@@ -8,12 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
-from fastapi.responses import RedirectResponse
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
-from starlette.requests import Request
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp
 
 from kit import health
 from kit.body_limit import BodyLimitMiddleware
@@ -36,8 +34,6 @@ def create_app(settings: Settings, routers: Sequence[APIRouter], **options: Any)
     app.state.database = Database(settings)
     describe_errors(app)
     _enclose(app, _middleware(settings))
-    if app.docs_url:
-        _lead_to_docs(app)
     # FastAPI runs the lifespan of an included router around the application's own.
     app.include_router(APIRouter(lifespan=_lifespan))
     for router in routers:
@@ -55,20 +51,6 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     gc.freeze()
     yield
     app.state.database.dispose()
-
-
-def _lead_to_docs(app: FastAPI) -> None:
-    """Redirect `/` to the documentation, if nothing else answers there."""
-    not_found = app.router.default
-
-    async def default(scope: Scope, receive: Receive, send: Send) -> None:
-        path = scope["path"].removeprefix(scope.get("root_path", ""))
-        if path in {"", "/"} and scope.get("method") in {"GET", "HEAD"}:
-            docs = Request(scope).url_for("swagger_ui_html").path
-            return await RedirectResponse(docs)(scope, receive, send)
-        return await not_found(scope, receive, send)
-
-    app.router.default = default
 
 
 def _middleware(settings: Settings) -> list[Middleware]:

@@ -23,6 +23,12 @@ logger = logging.getLogger("kit.request")
 _handler = logging.StreamHandler()
 
 
+def path_of(scope: Scope) -> str:
+    """The path below the prefix that a gateway puts before it (`--root-path`)."""
+    path: str = scope["path"]
+    return path.removeprefix(scope.get("root_path", ""))
+
+
 class RequestMiddleware:
     """Gives each request its id and its log line, and each response the headers they all have."""
 
@@ -37,7 +43,7 @@ class RequestMiddleware:
         id_ = given if _REQUEST_ID.fullmatch(given) else uuid4().hex
         request_id.set(id_)
         headers = {"X-Request-ID": id_}
-        if scope["path"].removeprefix(scope.get("root_path", "")).startswith("/api/"):
+        if path_of(scope).startswith("/api/"):
             headers["Cache-Control"] = "no-store"
         line = {"method": scope["method"], "status": 500}
 

@@ -7,14 +7,14 @@ from urllib.parse import quote
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import JSONResponse, RedirectResponse, Response
 from fastapi.routing import iter_route_contexts
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
 from kit.errors import ServiceError
-from kit.observability import request_id
+from kit.observability import path_of, request_id
 
 PROBLEM_JSON = "application/problem+json"
 
@@ -91,6 +91,8 @@ async def _http_exception(request: Request, error: HTTPException) -> Response:
     status = error.status_code
     if status in {204, 304}:  # these have no body
         return Response(status_code=status, headers=error.headers)
+    if status == 404 and request.app.docs_url and _is_unanswered_root(request):
+        return RedirectResponse(request.url_for("swagger_ui_html").path)
     headers = {**(error.headers or {})}
     if status == 405 and (methods := _methods(request)):
         headers["Allow"] = ", ".join(sorted(methods))
@@ -117,6 +119,12 @@ def _fault(location: Sequence[str | int], code: str, detail: str) -> Fault:
     return Fault(where=where, pointer=pointer, code=code, detail=detail)
 
 
+def _is_unanswered_root(request: Request) -> bool:
+    """Whether it asks for `/`, and neither a route nor a mounted application is there."""
+    asks = path_of(request.scope) in {"", "/"} and request.method in {"GET", "HEAD"}
+    return asks and "endpoint" not in request.scope
+
+
 def _methods(request: Request) -> set[str]:
     """All methods of a path. The framework names those of the first route that matches it."""
     return set().union(*(route.methods or () for route in routes_at(request.scope)))
@@ -124,9 +132,8 @@ def _methods(request: Request) -> set[str]:
 
 def routes_at(scope: Scope) -> list[Any]:
     """All routes of the request's path, whatever their methods."""
-    path = scope["path"].removeprefix(scope.get("root_path", ""))
     routes = iter_route_contexts(scope["app"].routes)
-    return [route for route in routes if route.path_regex.match(path)]
+    return [route for route in routes if route.path_regex.match(path_of(scope))]
 
 
 async def _internal(request: Request, error: Exception) -> Response:
