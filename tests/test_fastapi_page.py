@@ -20,6 +20,7 @@ import pytest
 from fastapi import FastAPI
 from kit.database import UserDatabase
 from kit.models import UserId
+from kit.testing.invariants import anonymous
 
 from app.tasks.models import TaskCreate
 from app.tasks.repository import GET_WITH_PROJECT, TaskRepository
@@ -32,10 +33,15 @@ def test_the_steps_of_the_page(
     project = alice.post("/api/v1/projects", json={"title": "Home"}).json()["id"]
     task = {"title": "Buy milk", "project_id": project}
     assert alice.post("/api/v1/tasks", json=task).json()["project_id"] == project
-    assert bob.post("/api/v1/tasks", json=task).status_code == 409
+    anothers = bob.post("/api/v1/tasks", json=task)
+    missing = bob.post("/api/v1/tasks", json={**task, "project_id": str(uuid4())})
+    assert anothers.status_code == missing.status_code == 409
+    assert anonymous(anothers) == anonymous(missing)
     assert bob.post("/api/v1/tasks", json={"title": "Buy bread"}).status_code == 201
     assert alice.post("/api/v1/tasks/complete").json() == 1
     assert bob.get("/api/v1/tasks", params={"completed": True}).json()["items"] == []
+    assert alice.delete(f"/api/v1/projects/{project}").status_code == 204
+    assert alice.get("/api/v1/tasks").json()["items"] == []
 
 
 def test_the_repository_of_the_page(app: FastAPI) -> None:

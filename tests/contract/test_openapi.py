@@ -89,11 +89,12 @@ def expected_errors(name: str, operation: Document) -> set[str]:
 
 
 def test_null_stands_only_where_null_can_be(document: Document) -> None:
-    """In a query it stands for what can be left out."""
-    query = "/paths//api/v1/tasks/get/parameters"
+    """In a parameter it stands for what can be left out."""
+    tasks = "/paths//api/v1/tasks"
     assert list(pointers_to({"type": "null"}, document)) == [
-        f"{query}/0/schema/anyOf/1",
-        f"{query}/2/schema/anyOf/1",
+        f"{tasks}/post/parameters/0/schema/anyOf/1",
+        f"{tasks}/get/parameters/0/schema/anyOf/1",
+        f"{tasks}/get/parameters/2/schema/anyOf/1",
         "/components/schemas/TaskPage/properties/next_cursor/anyOf/1",
     ]
 

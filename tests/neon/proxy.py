@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+import sys
 from asyncio import StreamReader, StreamWriter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -24,6 +25,7 @@ class Proxy:
         self.beginnings: list[bytes] = []
         """The first bytes of each client."""
         self._forgotten = 0
+        self._bytes_left = sys.maxsize
         self._tls = self._context(certificate) if certificate else None
         self._started = Event()
 
@@ -38,6 +40,10 @@ class Proxy:
     def forget(self) -> None:
         """Pass on nothing of the connections that there are, and close none; new ones work."""
         self._forgotten = len(self.beginnings)
+
+    def cut_after(self, bytes_of_answers: int) -> None:
+        """Close the connection on which the answer reaches this length. Later ones are whole."""
+        self._bytes_left = bytes_of_answers
 
     def start(self) -> None:
         self._thread = Thread(target=asyncio.run, args=[self._run()])
@@ -104,7 +110,12 @@ class Proxy:
     ) -> None:
         while data := await server.read(65536):
             asked.clear()
+            data = data[: self._bytes_left]
+            self._bytes_left -= len(data)
             await self._pass(number, data, client)
+            if not self._bytes_left:
+                self._bytes_left = sys.maxsize
+                return
 
     async def _pass(self, number: int, data: bytes, to: StreamWriter) -> None:
         if number < self._forgotten:

@@ -5,7 +5,7 @@ A field stands in two lines: in `TaskBase` and in `TaskUpdate`.
 
 from uuid import UUID
 
-from kit.models import Input, Line, Output, Owned, Replacement, Text
+from kit.models import Input, Line, Output, Owned, Replacement, Text, unique
 from pydantic import MISSING, StrictBool
 from sqlmodel import Field, Index, SQLModel
 
@@ -26,7 +26,9 @@ class TaskUpdate(Input):
 
 class Task(TaskBase, Owned, table=True):
     # What a list filters by needs an index that begins with the owner.
-    __table_args__ = (Index(None, "user_id", "completed", "id"),)
+    __table_args__ = (Index(None, "user_id", "completed", "id"), unique("idempotency_key"))
+
+    idempotency_key: str | None = Field(default=None, max_length=255)
 
 
 class TaskCreate(TaskBase, Input):

@@ -7,7 +7,8 @@ from kit.database import OWNER, UserDatabase
 from kit.errors import NotFound
 from kit.models import LAST_ID, new_id
 from sqlalchemy import Executable, bindparam
-from sqlmodel import col, delete, insert, not_, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlmodel import col, delete, not_, select, update
 
 from app.tasks.models import Task, TaskCreate, TaskPage, TaskPublic, TaskReplace, TaskUpdate
 
@@ -15,7 +16,12 @@ from app.tasks.models import Task, TaskCreate, TaskPage, TaskPublic, TaskReplace
 MINE = col(Task.user_id) == OWNER
 THIS = (MINE, col(Task.id) == bindparam("this_id"))
 
-CREATE = insert(Task).values(user_id=OWNER).returning(Task)
+INSERT = insert(Task).values(user_id=OWNER)
+# A create that is sent again with its key finds what the first one stored.
+CREATE = INSERT.on_conflict_do_update(
+    index_elements=["user_id", "idempotency_key"],
+    set_={"idempotency_key": INSERT.excluded.idempotency_key},
+).returning(Task)
 LIST = (
     select(Task)
     .where(MINE, col(Task.id) < bindparam("cursor"))
@@ -33,8 +39,9 @@ DELETE = delete(Task).where(*THIS).returning(col(Task.id))
 class TaskRepository:
     database: UserDatabase
 
-    async def create(self, task: TaskCreate) -> TaskPublic:
-        return await self._one(CREATE, id=new_id(), **task.model_dump())
+    async def create(self, task: TaskCreate, idempotency_key: str | None = None) -> TaskPublic:
+        values = task.model_dump()
+        return await self._one(CREATE, id=new_id(), idempotency_key=idempotency_key, **values)
 
     async def page(self, *, completed: bool | None, limit: int, cursor: UUID | None) -> TaskPage:
         statement = LIST if completed is None else LIST_BY_COMPLETED

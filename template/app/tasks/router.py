@@ -5,6 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request, Response, status
 from kit.body_limit import no_body
+from kit.parameters import IdempotencyKey
 
 from app.identity import CallerDatabase
 from app.tasks.models import TaskCreate, TaskPage, TaskPublic, TaskReplace, TaskUpdate
@@ -15,10 +16,14 @@ router = APIRouter(prefix="/tasks", tags=["tasks"])
 
 @router.post("", status_code=status.HTTP_201_CREATED)
 async def create_task(
-    database: CallerDatabase, task: TaskCreate, request: Request, response: Response
+    database: CallerDatabase,
+    task: TaskCreate,
+    request: Request,
+    response: Response,
+    idempotency_key: IdempotencyKey = None,
 ) -> TaskPublic:
     """Creates a task of the caller."""
-    created = await TaskRepository(database).create(task)
+    created = await TaskRepository(database).create(task, idempotency_key)
     response.headers["Location"] = f"{request.url.path}/{created.id}"
     return created
 

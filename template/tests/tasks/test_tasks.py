@@ -44,6 +44,27 @@ def test_a_created_task_is_answered_whole_with_its_location(alice: httpx2.Client
     }
 
 
+def test_a_create_that_is_sent_again_finds_what_it_stored(
+    alice: httpx2.Client, bob: httpx2.Client
+) -> None:
+    key = {"Idempotency-Key": "my order"}
+    task = alice.post(TASKS, json={"title": "Buy milk"}, headers=key).json()
+    again = alice.post(TASKS, json={"title": "Buy bread"}, headers=key)
+    assert (again.status_code, again.json()) == (201, task)
+    assert again.headers["Location"] == f"{TASKS}/{task['id']}"
+    assert bob.post(TASKS, json={"title": "Buy tea"}, headers=key).json()["title"] == "Buy tea"
+    assert alice.get(TASKS).json()["items"] == [task]
+
+
+@pytest.mark.parametrize("key", ["", "x" * 256, "é"])
+def test_an_invalid_key_is_refused(alice: httpx2.Client, key: str) -> None:
+    headers = {b"Idempotency-Key": key.encode()}
+    response = alice.post(TASKS, json={"title": "Buy milk"}, headers=headers)
+    assert response.status_code == 400
+    (fault,) = response.json()["errors"]
+    assert (fault["in"], fault["pointer"]) == ("header", "/idempotency-key")
+
+
 @pytest.mark.parametrize(
     ("fields", "pointer"),
     [

@@ -23,7 +23,9 @@ def upgrade() -> None:
         sa.Column(
             "updated_at", sa.DateTime(timezone=True), server_default=sa.func.now(), nullable=False
         ),
+        sa.Column("idempotency_key", sa.String(length=255), nullable=True),
         sa.PrimaryKeyConstraint("user_id", "id", name="pk_task"),
+        sa.UniqueConstraint("user_id", "idempotency_key", name="uq_task_user_id_idempotency_key"),
     )
     op.create_index("ix_task_user_id_completed_id", "task", ["user_id", "completed", "id"])
 

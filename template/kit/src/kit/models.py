@@ -7,11 +7,12 @@ from uuid import UUID
 
 from pydantic import StringConstraints
 from pydantic_core import PydanticUndefined
-from sqlalchemy import DateTime
+from sqlalchemy import DateTime, ForeignKeyConstraint, UniqueConstraint
 from sqlmodel import Field, SQLModel, func
-from uuid_utils.compat import uuid7 as new_id
+from uuid_utils.compat import uuid7
 
-__all__ = ["LAST_ID", "Input", "Line", "Output", "Owned", "Replacement", "Text", "UserId", "new_id"]
+new_id = uuid7
+"""Makes the id of a new row. Ids sort by the time when they were made."""
 
 LAST_ID = UUID(int=2**128 - 1)
 """Greater than any id that `new_id` makes."""
@@ -64,6 +65,21 @@ class Owned(SQLModel):
         sa_type=DateTime(timezone=True),
         sa_column_kwargs={"server_default": func.now(), "onupdate": func.clock_timestamp()},
     )
+
+
+def unique(*columns: str) -> UniqueConstraint:
+    """In `__table_args__`: no two rows of one user have the same in these columns."""
+    return UniqueConstraint("user_id", *columns)
+
+
+def reference(column: str, parent: str, *, cascade: bool = False) -> ForeignKeyConstraint:
+    """In `__table_args__`: `column` has the id of a row of the same user in the table `parent`.
+
+    With `cascade`, what refers to a row is deleted with it. Without, such a row cannot be deleted.
+    """
+    of_parent = [f"{parent}.user_id", f"{parent}.id"]
+    ondelete = "CASCADE" if cascade else None
+    return ForeignKeyConstraint(["user_id", column], of_parent, ondelete=ondelete)
 
 
 class Input(SQLModel):
