@@ -15,7 +15,7 @@ from kit.models import UserId
 from kit.testing.invariants import faults
 from kit.testing.servers import alembic_on, migrate
 from sqlalchemy import URL, Connection, NullPool, create_engine, make_url, text
-from sqlalchemy.exc import DBAPIError, ProgrammingError
+from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
 from sqlmodel import col, delete, select
 
 from app.tasks.models import Task, TaskCreate
@@ -24,6 +24,10 @@ from tests.kit.services import make_settings
 
 # The role's name depends on the database's: statements for a DO block.
 ROLE = "' || quote_ident({}) || '".format(USER_ROLE)  # noqa: UP032 - braces of SQL
+DATABASE = "DATABASE ' || quote_ident(current_database()) || '"
+
+FOREIGN = "CREATE FOREIGN DATA WRAPPER w; CREATE SERVER s FOREIGN DATA WRAPPER w"
+DEFINER = "RETURNS text LANGUAGE sql SECURITY DEFINER AS ''SELECT title FROM task''"
 
 
 @pytest.fixture
@@ -120,9 +124,13 @@ def test_that_sql_makes_what_an_upgrade_makes(empty_database: str, sql: str) -> 
 
 
 @pytest.fixture(scope="module")
+        "ALTER TABLE task FORCE ROW LEVEL SECURITY",
 def cluster() -> Iterator[URL]:
     """A server of its own, because roles are common to all databases of one."""
     with Server() as server:
+        f"GRANT TRUNCATE, REFERENCES (title) ON task TO {ROLE}",
+        "GRANT CREATE ON SCHEMA public TO PUBLIC",
+        f"GRANT CONNECT, TEMPORARY ON {DATABASE} TO PUBLIC",
         yield make_url(server.url())
 
 
@@ -136,12 +144,7 @@ def database_of(cluster: URL, rights: str = "") -> Iterator[str]:
         f'CREATE DATABASE "{owner}" OWNER "{owner}"',
     )
     yield cluster.set(username=owner, database=owner).render_as_string(hide_password=False)
-    as_dba(
-        cluster,
-        f'DROP DATABASE "{owner}" WITH (FORCE)',
-        f'DROP ROLE IF EXISTS "{owner}_user"',
-        f'DROP ROLE "{owner}"',
-    )
+    as_dba(cluster, f'DROP DATABASE IF EXISTS "{owner}" WITH (FORCE)')
 
 
 def as_dba(cluster: URL, *statements: str) -> None:
@@ -185,7 +188,7 @@ def test_without_the_right_to_make_roles_it_says_what_a_dba_must_run(cluster: UR
         assert_effective(url)
 
 
-def test_two_services_in_one_cluster_do_not_share_a_role(cluster: URL) -> None:
+def test_two_services_in_one_cluster_cannot_reach_each_others_rows(cluster: URL) -> None:
     with database_of(cluster, "CREATEROLE") as first, database_of(cluster, "CREATEROLE") as second:
         for url in (first, second):
             migrate(url)
@@ -193,15 +196,142 @@ def test_two_services_in_one_cluster_do_not_share_a_role(cluster: URL) -> None:
 
 
 def sql_for_dba(url: str) -> str:
-    with pytest.raises(ProgrammingError, match="may not create or grant roles") as refused:
+    with pytest.raises(DBAPIError, match="Let a DBA run") as refused:
         migrate(url)
     (sql,) = re.findall(r"Let a DBA run: (.*;) and migrate again", str(refused.value))
     return str(sql)
 
 
-@pytest.mark.parametrize("rights", ["LOGIN", "SUPERUSER"])
-def test_a_role_of_somebody_is_not_taken_for_the_users(cluster: URL, rights: str) -> None:
+@pytest.mark.parametrize(
+    ("fault", "prepare"),
+    [
+        ("can log in", "ALTER ROLE {users} LOGIN"),
+        ("is a superuser", "ALTER ROLE {users} SUPERUSER"),
+        ("is exempt from row security", "ALTER ROLE {users} BYPASSRLS"),
+        ("can create roles", "ALTER ROLE {users} CREATEROLE"),
+        ("is a member of", "CREATE ROLE {other} SUPERUSER ROLE {users}"),
+        ("is a member of", "CREATE ROLE {other} IN ROLE postgres ROLE {users}"),
+        ("is a member of", "GRANT pg_read_server_files TO {users}"),
+        ("owns something in", "CREATE TABLE mine (); ALTER TABLE mine OWNER TO {users}"),
+        (
+            "owns something in",
+            "ALTER DATABASE {owner} OWNER TO {users}; GRANT CREATE ON SCHEMA public TO {owner}",
+        ),
+        ("owns something in", "CREATE DATABASE {other} OWNER {users}"),
+    ],
+)
+def test_a_role_that_row_security_does_not_bind_is_refused_until_a_dba_mends_it(
+    cluster: URL, fault: str, prepare: str
+) -> None:
     with database_of(cluster, "CREATEROLE") as url:
-        as_dba(cluster, f'CREATE ROLE "{make_url(url).database}_user" {rights}')
-        with pytest.raises(DBAPIError, match="is somebody's: row security needs it"):
+        database = cluster.set(database=make_url(url).database)
+        users, owner = f'"{database.database}_user"', f'"{database.database}"'
+        names = {"users": users, "owner": owner, "other": f"r{uuid4().hex}"}
+        as_dba(database, f"CREATE ROLE {users}", *prepare.format(**names).split("; "))
+        with pytest.raises(DBAPIError, match=f"Row security would not hold: .*{fault}"):
             migrate(url)
+        for one, other in ((first, second), (second, first)):
+            owner, database = make_url(one).username, make_url(other).database
+            intruder = make_url(other).set(username=owner)
+            assert not can_connect(intruder)
+            as_dba(cluster, f'GRANT CONNECT ON DATABASE "{database}" TO "{owner}"')
+            with connect(intruder) as connection:
+                for attempt in ("TABLE task", f'SET ROLE "{database}_user"'):
+                    with pytest.raises(ProgrammingError, match="permission denied"):
+                        connection.exec_driver_sql(attempt)
+                    connection.rollback()
+
+
+def can_connect(url: URL) -> bool:
+    try:
+        with connect(url):
+            return True
+    except OperationalError as error:
+        assert "permission denied for database" in str(error)  # noqa: PT017 - or it is returned
+        return False
+
+
+def make_login(cluster: URL, rights: str = "") -> str:
+    as_dba(cluster, f"CREATE ROLE {(name := f'r{uuid4().hex}')} LOGIN {rights}")
+    return name
+
+
+def test_only_the_roles_of_the_database_may_connect(cluster: URL) -> None:
+    """A role of the service's own is one of them, also if it inherits nothing."""
+    stranger, granted, service, late = (make_login(cluster) for _ in range(4))
+    aloof = make_login(cluster, "NOINHERIT")
+    with database_of(cluster, "CREATEROLE") as owned:
+        url = make_url(owned)
+        users = f'"{url.database}_user"'
+        as_dba(
+            cluster,
+            f'GRANT CONNECT ON DATABASE "{url.database}" TO {granted}',
+            f"CREATE ROLE {users}",
+            f'GRANT {users} TO "{url.username}", {service}, {aloof}',
+        )
+        migrate(owned)
+        as_dba(cluster, f"GRANT {users} TO {late}")
+        roles = (stranger, granted, service, late, aloof, url.username)
+        connected = {role for role in roles if can_connect(url.set(username=role))}
+        assert connected == {*roles} - {stranger}
+        assert_effective(url.set(username=service).render_as_string())
+
+
+def test_a_role_that_migrates_as_the_owner_is_not_locked_out(cluster: URL) -> None:
+    with database_of(cluster, "CREATEROLE") as owned:
+        url = make_url(owned)
+        login = make_login(cluster, f'NOINHERIT IN ROLE "{url.username}"')
+        as_dba(cluster, f'ALTER ROLE {login} SET role = "{url.username}"')
+        for _ in range(2):
+            migrate(url.set(username=login).render_as_string())
+        assert_effective(owned)
+
+
+def test_a_role_that_does_not_own_the_database_migrates_and_says_what_its_owner_must_run(
+    cluster: URL, caplog: pytest.LogCaptureFixture
+) -> None:
+    stranger, migrator = make_login(cluster), make_login(cluster, "CREATEROLE")
+    with database_of(cluster) as owned:
+        url = make_url(owned).set(username=migrator)
+        as_dba(cluster.set(database=url.database), f"GRANT CREATE ON SCHEMA public TO {migrator}")
+        caplog.set_level("INFO", "sqlalchemy.dialects.postgresql")
+        migrate(url.render_as_string())
+        (needed,) = re.findall(r"may connect. Let .* run: (.*;)", caplog.text)
+        as_dba(cluster, needed)
+        caplog.clear()
+        migrate(url.render_as_string())
+        assert "may connect" not in caplog.text
+        assert_effective(url.render_as_string())
+        assert not can_connect(url.set(username=stranger))
+        as_dba(database, sql_for_dba(url), f"GRANT {users} TO {owner}")
+        migrate(url)
+        assert_effective(url)
+
+
+def test_a_renamed_database_is_secured_for_its_new_name_alone(cluster: URL) -> None:
+    """As is one that was restored under another name: its policy is for a role of another one."""
+    with database_of(cluster, "CREATEROLE") as url:
+        migrate(url)
+        assert_effective(url)
+        old, new = make_url(url).database, f"r{uuid4().hex}"
+        as_dba(cluster, f'ALTER DATABASE "{old}" RENAME TO {new}')
+        renamed = make_url(url).set(database=new)
+        with connect(renamed) as connection:
+            connection.exec_driver_sql("DELETE FROM task; CREATE SEQUENCE s OWNED BY task.title")
+            connection.exec_driver_sql(f'GRANT USAGE ON SEQUENCE s TO "{old}_user"')
+            connection.commit()
+        migrate(renamed.render_as_string())
+        assert_effective(renamed.render_as_string())
+        as_dba(cluster, f'REVOKE CONNECT ON DATABASE {new} FROM "{old}_user"')
+        as_dba(cluster, f'DROP ROLE "{old}_user"')
+
+
+@pytest.mark.parametrize("default", ["serial", "int DEFAULT nextval('free')"])
+def test_users_may_use_the_sequences_of_their_tables(empty_database: str, default: str) -> None:
+    migrate(empty_database)
+    with connect(empty_database) as connection:
+        connection.exec_driver_sql("CREATE SEQUENCE free")
+        connection.exec_driver_sql(f"ALTER TABLE task ADD number {default}")
+        connection.commit()
+    migrate(empty_database)
+    assert_effective(empty_database)

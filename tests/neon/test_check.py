@@ -80,6 +80,7 @@ def test_a_role_without_the_rights_that_it_needs_fails_until_it_has_them(
     server.create_role("stranger", "LOGIN")
     url = server.url(database, user="stranger")
     needed = {
+        f'permission denied for database "{database}"': f"CONNECT ON DATABASE {database}",
         "permission denied for table alembic_version": "SELECT ON alembic_version",
         f'permission denied to set role "{users}"': users,
     }

@@ -20,7 +20,8 @@ from kit.settings import DatabaseSettings
 
 # Any number that no other program takes a lock on in this database.
 LOCK = 804_200_301
-ROW_SECURITY = Path(__file__).with_name("row_security.sql")
+ROW_SECURITY = Path(__file__).with_name("row_security.sql").read_text("utf-8")
+ROLE_FAULTS = Path(__file__).with_name("role_faults.sql").read_text("utf-8")
 
 
 def run() -> None:
@@ -104,7 +105,8 @@ def _secure() -> None:
     migration = context.get_context()
     if migration.opts["fn"].__name__ == "upgrade":
         tables = ", ".join(f"""'"{name}"'""" for name in owned_tables())
-        migration.execute(ROW_SECURITY.read_text("utf-8").replace("TABLES", tables))
+        step = ROW_SECURITY.replace("ROLE_FAULTS", ROLE_FAULTS).replace("TABLES", tables)
+        migration.execute(step)
 
 
 def owned_tables() -> list[str]:
