@@ -54,17 +54,48 @@ def connect(url: str | URL) -> Iterator[Connection]:
         ("DROP POLICY owner ON task", "a policy asks"),
         ("ALTER TABLE task DROP CONSTRAINT pk_task, ADD PRIMARY KEY (id, user_id)", "the primary"),
         ("CREATE UNIQUE INDEX ON task (title) WHERE false", "a unique index"),
+        ("CREATE UNIQUE INDEX ON task (title) INCLUDE (user_id)", "a unique index"),
+        ("CREATE UNIQUE INDEX ON task (lower(user_id), title)", "a unique index"),
+        ("ALTER TABLE task ADD EXCLUDE USING hash (title WITH =)", "a unique index"),
+        (
+            "CREATE TABLE a (user_id int4range, EXCLUDE USING gist (user_id WITH &&))",
+            "an exclusion",
+        ),
         (
             "CREATE TABLE a (user_id int, id int PRIMARY KEY); CREATE TABLE b (a int REFERENCES a)",
             "a foreign key",
         ),
-        ("GRANT SELECT ON task TO PUBLIC", "everybody"),
-        ("GRANT SELECT (title) ON task TO PUBLIC", "everybody"),
-        (f"GRANT TRUNCATE ON task TO {ROLE}", "everybody"),
+        ("GRANT SELECT ON task TO PUBLIC", "everybody, or"),
+        ("GRANT SELECT (title) ON task TO PUBLIC", "everybody, or"),
+        (f"GRANT TRUNCATE ON task TO {ROLE}", "everybody, or"),
+        (f"GRANT REFERENCES (title) ON task TO {ROLE}", "everybody, or"),
         (f"GRANT UPDATE ON alembic_version TO {ROLE}", "users can write"),
-        (f"CREATE VIEW titles AS TABLE task; GRANT SELECT ON titles TO {ROLE}", "users can read"),
-        (f"ALTER ROLE {ROLE} LOGIN", "the users' role"),
-        (f"CREATE ROLE other; GRANT other TO {ROLE}", "the users' role"),
+        (f"GRANT UPDATE (version_num) ON alembic_version TO {ROLE}", "users can write"),
+        (
+            f"{FOREIGN}; CREATE FOREIGN TABLE far () SERVER s; GRANT DELETE ON far TO {ROLE}",
+            "users can write",
+        ),
+        (
+            f"{FOREIGN}; CREATE FOREIGN TABLE far (user_id text) SERVER s; "
+            f"GRANT SELECT ON far TO {ROLE}",
+            "users can reach",
+        ),
+        (f"CREATE VIEW titles AS TABLE task; GRANT SELECT ON titles TO {ROLE}", "users can reach"),
+        (f"CREATE VIEW titles AS TABLE task; GRANT DELETE ON titles TO {ROLE}", "users can reach"),
+        ("CREATE VIEW v AS TABLE task; GRANT SELECT (title) ON v TO PUBLIC", "users can reach"),
+        (
+            f"CREATE MATERIALIZED VIEW titles AS TABLE task; GRANT SELECT ON titles TO {ROLE}",
+            "users can reach",
+        ),
+        ("CREATE RULE r AS ON INSERT TO task DO ALSO DELETE FROM task", "a rule"),
+        (f"CREATE FUNCTION title() {DEFINER}", "users can call"),
+        (f"GRANT CREATE ON SCHEMA public TO {ROLE}", "users can create"),
+        ("GRANT CREATE ON SCHEMA public TO PUBLIC", "users can create"),
+        (f"GRANT CONNECT ON {DATABASE} TO PUBLIC", "everybody may connect"),
+        (f"GRANT TEMPORARY ON {DATABASE} TO {ROLE}", "everybody may connect"),
+        (f"GRANT CREATE ON {DATABASE} TO {ROLE}", "everybody may connect"),
+        (f"ALTER ROLE {ROLE} LOGIN", "the role"),
+        (f"CREATE ROLE other; GRANT other TO {ROLE}", "the role"),
         ("CREATE TABLE quokka (user_id text, id uuid, PRIMARY KEY (user_id, id))", "row security"),
     ],
 )
@@ -73,13 +104,33 @@ def test_a_mistake_is_noticed(connection: Connection, mistake: str, fault: str) 
     assert any(found.startswith(fault) for found in faults(connection))
 
 
+def test_what_keeps_users_apart_is_no_mistake(connection: Connection) -> None:
+    right = (
+        "CREATE POLICY unfinished ON task AS RESTRICTIVE USING (NOT completed)",
+        "CREATE UNIQUE INDEX ON task (user_id, title) INCLUDE (completed)",
+        "ALTER TABLE task ADD parent uuid, ADD FOREIGN KEY (user_id, parent) REFERENCES task",
+        f"CREATE TABLE country (code text PRIMARY KEY); GRANT SELECT ON country TO {ROLE}",
+        "ALTER TABLE task ADD country text REFERENCES country",
+        "CREATE VIEW titles WITH (security_invoker = true) AS TABLE task",
+        f"GRANT SELECT, DELETE ON titles TO {ROLE}",
+        "CREATE VIEW the_owners_titles AS TABLE task",
+        f"CREATE FUNCTION title() {DEFINER}; REVOKE ALL ON FUNCTION title() FROM PUBLIC",
+    )
+    connection.execute(text(f"DO $$ BEGIN EXECUTE '{'; '.join(right)}'; END $$"))
+    assert faults(connection) == []
+
+
 @pytest.mark.parametrize(
     "damage",
     [
         "ALTER TABLE task DISABLE ROW LEVEL SECURITY",
+        "ALTER TABLE task FORCE ROW LEVEL SECURITY",
         "ALTER POLICY owner ON task USING (true)",
         "DROP POLICY owner ON task",
         "GRANT SELECT ON task TO PUBLIC",
+        f"GRANT TRUNCATE, REFERENCES (title) ON task TO {ROLE}",
+        "GRANT CREATE ON SCHEMA public TO PUBLIC",
+        f"GRANT CONNECT, TEMPORARY ON {DATABASE} TO PUBLIC",
         f"DROP OWNED BY {ROLE}; DROP ROLE {ROLE}",
     ],
 )
@@ -124,13 +175,9 @@ def test_that_sql_makes_what_an_upgrade_makes(empty_database: str, sql: str) -> 
 
 
 @pytest.fixture(scope="module")
-        "ALTER TABLE task FORCE ROW LEVEL SECURITY",
 def cluster() -> Iterator[URL]:
     """A server of its own, because roles are common to all databases of one."""
     with Server() as server:
-        f"GRANT TRUNCATE, REFERENCES (title) ON task TO {ROLE}",
-        "GRANT CREATE ON SCHEMA public TO PUBLIC",
-        f"GRANT CONNECT, TEMPORARY ON {DATABASE} TO PUBLIC",
         yield make_url(server.url())
 
 
@@ -193,43 +240,6 @@ def test_two_services_in_one_cluster_cannot_reach_each_others_rows(cluster: URL)
         for url in (first, second):
             migrate(url)
             assert_effective(url)
-
-
-def sql_for_dba(url: str) -> str:
-    with pytest.raises(DBAPIError, match="Let a DBA run") as refused:
-        migrate(url)
-    (sql,) = re.findall(r"Let a DBA run: (.*;) and migrate again", str(refused.value))
-    return str(sql)
-
-
-@pytest.mark.parametrize(
-    ("fault", "prepare"),
-    [
-        ("can log in", "ALTER ROLE {users} LOGIN"),
-        ("is a superuser", "ALTER ROLE {users} SUPERUSER"),
-        ("is exempt from row security", "ALTER ROLE {users} BYPASSRLS"),
-        ("can create roles", "ALTER ROLE {users} CREATEROLE"),
-        ("is a member of", "CREATE ROLE {other} SUPERUSER ROLE {users}"),
-        ("is a member of", "CREATE ROLE {other} IN ROLE postgres ROLE {users}"),
-        ("is a member of", "GRANT pg_read_server_files TO {users}"),
-        ("owns something in", "CREATE TABLE mine (); ALTER TABLE mine OWNER TO {users}"),
-        (
-            "owns something in",
-            "ALTER DATABASE {owner} OWNER TO {users}; GRANT CREATE ON SCHEMA public TO {owner}",
-        ),
-        ("owns something in", "CREATE DATABASE {other} OWNER {users}"),
-    ],
-)
-def test_a_role_that_row_security_does_not_bind_is_refused_until_a_dba_mends_it(
-    cluster: URL, fault: str, prepare: str
-) -> None:
-    with database_of(cluster, "CREATEROLE") as url:
-        database = cluster.set(database=make_url(url).database)
-        users, owner = f'"{database.database}_user"', f'"{database.database}"'
-        names = {"users": users, "owner": owner, "other": f"r{uuid4().hex}"}
-        as_dba(database, f"CREATE ROLE {users}", *prepare.format(**names).split("; "))
-        with pytest.raises(DBAPIError, match=f"Row security would not hold: .*{fault}"):
-            migrate(url)
         for one, other in ((first, second), (second, first)):
             owner, database = make_url(one).username, make_url(other).database
             intruder = make_url(other).set(username=owner)
@@ -303,6 +313,43 @@ def test_a_role_that_does_not_own_the_database_migrates_and_says_what_its_owner_
         assert "may connect" not in caplog.text
         assert_effective(url.render_as_string())
         assert not can_connect(url.set(username=stranger))
+
+
+def sql_for_dba(url: str) -> str:
+    with pytest.raises(DBAPIError, match="Let a DBA run") as refused:
+        migrate(url)
+    (sql,) = re.findall(r"Let a DBA run: (.*;) and migrate again", str(refused.value))
+    return str(sql)
+
+
+@pytest.mark.parametrize(
+    ("fault", "prepare"),
+    [
+        ("can log in", "ALTER ROLE {users} LOGIN"),
+        ("is a superuser", "ALTER ROLE {users} SUPERUSER"),
+        ("is exempt from row security", "ALTER ROLE {users} BYPASSRLS"),
+        ("can create roles", "ALTER ROLE {users} CREATEROLE"),
+        ("is a member of", "CREATE ROLE {other} SUPERUSER ROLE {users}"),
+        ("is a member of", "CREATE ROLE {other} IN ROLE postgres ROLE {users}"),
+        ("is a member of", "GRANT pg_read_server_files TO {users}"),
+        ("owns something in", "CREATE TABLE mine (); ALTER TABLE mine OWNER TO {users}"),
+        (
+            "owns something in",
+            "ALTER DATABASE {owner} OWNER TO {users}; GRANT CREATE ON SCHEMA public TO {owner}",
+        ),
+        ("owns something in", "CREATE DATABASE {other} OWNER {users}"),
+    ],
+)
+def test_a_role_that_row_security_does_not_bind_is_refused_until_a_dba_mends_it(
+    cluster: URL, fault: str, prepare: str
+) -> None:
+    with database_of(cluster, "CREATEROLE") as url:
+        database = cluster.set(database=make_url(url).database)
+        users, owner = f'"{database.database}_user"', f'"{database.database}"'
+        names = {"users": users, "owner": owner, "other": f"r{uuid4().hex}"}
+        as_dba(database, f"CREATE ROLE {users}", *prepare.format(**names).split("; "))
+        with pytest.raises(DBAPIError, match=f"Row security would not hold: .*{fault}"):
+            migrate(url)
         as_dba(database, sql_for_dba(url), f"GRANT {users} TO {owner}")
         migrate(url)
         assert_effective(url)
