@@ -27,13 +27,16 @@ def failed(settings: DatabaseSettings) -> set[str]:
 def test_nothing_fails_on_a_migrated_database(database_url: str) -> None:
     settings = make_settings(database_url)
     assert not failed(settings)
-    assert ("ok", "Row security is effective on task.") in found(settings)
+    assert ("ok", "DATABASE_URL reaches the tables of this code, with row security.") in found(
+        settings
+    )
 
 
 def test_a_schema_that_is_not_the_codes_fails(empty_database: str) -> None:
     settings = make_settings(empty_database)
-    assert "DATABASE_URL has another schema than this code: run alembic upgrade head." in failed(
-        settings
+    assert (
+        "DATABASE_URL: The schema is not the one of this code. Run: alembic upgrade head."
+        in failed(settings)
     )
     migrate(empty_database)
     assert not failed(settings)
@@ -43,7 +46,7 @@ def test_a_table_without_row_security_fails(empty_database: str) -> None:
     migrate(empty_database)
     with create_engine(parse_url(empty_database), poolclass=NullPool).begin() as connection:
         connection.execute(text("ALTER TABLE task DISABLE ROW LEVEL SECURITY"))
-    assert "task has no row security: run alembic upgrade head." in failed(
+    assert "DATABASE_URL: task has no row security. Run: alembic upgrade head." in failed(
         make_settings(empty_database)
     )
 

@@ -74,7 +74,7 @@ def test_as_an_owner_exempt_from_row_security_the_service_works_and_it_is_effect
         assert alice.get(f"{TASKS}/{task['id']}").json() == task
     code, said = check(project, url)
     assert code == 0
-    assert "Row security is effective on task." in said
+    assert "reaches the tables of this code, with row security." in said
     with fresh.session(name) as session:
         session.execute(f"SET ROLE {users_of(name)}")
         session.execute("SELECT count(*) FROM task")

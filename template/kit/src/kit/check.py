@@ -5,21 +5,18 @@ Exit status 0 if nothing fails, else 1.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from importlib import import_module
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from kit.database import Database, UserDatabase
+from kit.database import Database
 from kit.database_url import is_neon
 from kit.errors import Unavailable
-from kit.migrations import is_current, owned_tables
-from kit.models import UserId
+from kit.readiness import find_faults
 from kit.settings import DatabaseSettings
-
-ROW_SECURITY = text("SELECT row_security_active(to_regclass(:table)) AS active")
 
 
 class Finding(NamedTuple):
@@ -45,39 +42,25 @@ async def findings(settings: DatabaseSettings) -> AsyncIterator[Finding]:
     direct = settings.model_copy(update={"database_url": settings.migration_url})
     for name, each in (("DATABASE_URL", settings), ("The URL for migrations", direct)):
         try:
-            found = await Database(each).unscoped(lambda connection: [*_connection(connection)])
+            verdict, sentence = await Database(each).unscoped(_encryption)
+            faults = await find_faults(Database(each))
         except (SQLAlchemyError, Unavailable) as error:
             yield Finding("FAIL", f"{name} does not work: {_reason(error)}")
             return
-        for verdict, sentence in found:
-            yield Finding(verdict, f"{name} has {sentence}")
-    user = UserDatabase(Database(settings), UserId("check"))
-    for table in owned_tables():
-        yield await _row_security(user, table)
+        yield Finding(verdict, f"{name} has {sentence}")
+        for fault in faults:
+            yield Finding("FAIL", f"{name}: {fault}.")
+        if not faults:
+            yield Finding("ok", f"{name} reaches the tables of this code, with row security.")
 
 
-def _connection(connection: Connection) -> Iterator[Finding]:
+def _encryption(connection: Connection) -> Finding:
     if connection.engine.url.query.get("sslmode") == "verify-full":
-        yield Finding("ok", "TLS, and the server's certificate is verified.")
-    else:
-        driver: Any = connection.connection.driver_connection
-        how = "TLS, but the server's certificate is not verified"
-        tls = how if driver.info.ssl_in_use else "no TLS"
-        yield Finding("note", f"{tls}: across a network, add sslmode=verify-full to it.")
-    if is_current(connection):
-        yield Finding("ok", "the schema of this code.")
-    else:
-        yield Finding("FAIL", "another schema than this code: run alembic upgrade head.")
-
-
-async def _row_security(user: UserDatabase, table: str) -> Finding:
-    try:
-        (row,) = await user.execute(ROW_SECURITY, table=table)
-    except (SQLAlchemyError, Unavailable) as error:
-        return Finding("FAIL", f"Row security cannot be checked: {_reason(error)}")
-    good = Finding("ok", f"Row security is effective on {table}.")
-    bad = Finding("FAIL", f"{table} has no row security: run alembic upgrade head.")
-    return good if row["active"] else bad
+        return Finding("ok", "TLS, and the server's certificate is verified.")
+    driver: Any = connection.connection.driver_connection
+    how = "TLS, but the server's certificate is not verified"
+    tls = how if driver.info.ssl_in_use else "no TLS"
+    return Finding("note", f"{tls}: across a network, add sslmode=verify-full to it.")
 
 
 def _reason(error: BaseException) -> str:

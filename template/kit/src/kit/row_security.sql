@@ -17,6 +17,7 @@ DECLARE
     login text;
     former text;
     secured regclass;
+    within regnamespace;
     sequences text;
     objects text;
 BEGIN
@@ -101,6 +102,10 @@ BEGIN
                 CREATE POLICY owner ON %s TO %I
                 USING (user_id = nullif(current_setting('app.user_id', true), ''))
             $policy$, secured, users);
+        END IF;
+        within := (SELECT relnamespace FROM pg_class WHERE pg_class.oid = secured);
+        IF NOT has_schema_privilege(users, within, 'USAGE') THEN
+            EXECUTE format('GRANT USAGE ON SCHEMA %s TO %I', within, users);
         END IF;
         EXECUTE format('REVOKE ALL ON %s FROM PUBLIC, %I', objects, users);
         EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON %s TO %I', secured, users);
