@@ -17,6 +17,8 @@ def _isolated(tmp_path_factory: pytest.TempPathFactory) -> None:
     settings = tmp_path_factory.mktemp("copier") / "settings.yml"
     settings.write_text("{}\n")
     leave_git_hook()
+    # Containers set it. Each of hundreds of processes would compile all that it imports.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     os.environ["COPIER_SETTINGS_PATH"] = str(settings)
 
 

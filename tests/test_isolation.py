@@ -97,9 +97,8 @@ def folder() -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def project(template: Path, shared: Path, folder: Path) -> Project:
     root = render(template, folder / "todo-service", {"user_id_header": HEADER})
-    environment = {**project_environment(shared), "PYTHONDONTWRITEBYTECODE": "1"}
     shutil.copytree(ROOT / "tests/kit", root / "tests/kit")
-    project = Project(root, environment)
+    project = Project(root, project_environment(shared))
     project.sync()
     return project
 
