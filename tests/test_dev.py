@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from hooks.rendering import render, snapshot
-from tests.projects import GIT_IDENTITY, UV, Project, project_environment
+from tests.projects import GIT_IDENTITY, UV, Project, passable_folder, project_environment
 from tests.readme import START
 from tests.servers import Server, left_over, running
 
@@ -27,12 +27,24 @@ DEV = [UV, "run", "--no-sync", "dev", "--port", "{port}"]
 Dev = Callable[[], AbstractContextManager[Server]]
 
 
-@pytest.fixture
-def project(template: Path, shared: Path, folder: Path) -> Project:
+def rendered(template: Path, shared: Path, folder: Path) -> Project:
     root = render(template, folder / "todo service", {"user_id_header": HEADER})
     project = Project(root, project_environment(shared))
     project.sync()
     return project
+
+
+@pytest.fixture(scope="module")
+def project(template: Path, shared: Path) -> Iterator[Project]:
+    """The tests share it, and its database: each has users of its own."""
+    with passable_folder() as folder:
+        yield rendered(template, shared, folder)
+
+
+@pytest.fixture
+def new_project(template: Path, shared: Path, folder: Path) -> Project:
+    """One that has never run: it has no database yet."""
+    return rendered(template, shared, folder)
 
 
 @pytest.fixture
@@ -93,16 +105,16 @@ def processes(server: Server) -> dict[str, psutil.Process]:
 
 @pytest.mark.parametrize("number", [SIGTERM, SIGKILL])
 def test_it_stops_in_the_middle_of_its_start(
-    project: Project, shared: Path, number: Signals
+    new_project: Project, shared: Path, number: Signals
 ) -> None:
     command = [UV, "run", "--no-sync", "dev", "--port", "0"]
     for tenths in (2, 6, 10, 14):
         with subprocess.Popen(
-            command, cwd=project.root, env=project.environment, start_new_session=True
+            command, cwd=new_project.root, env=new_project.environment, start_new_session=True
         ) as process:
             time.sleep(tenths / 10)
             os.killpg(process.pid, number)
-        assert ends(project, shared), tenths
+        assert ends(new_project, shared), tenths
 
 
 def test_projects_run_side_by_side_but_each_only_once(
@@ -110,11 +122,11 @@ def test_projects_run_side_by_side_but_each_only_once(
 ) -> None:
     other = replace(project, root=render(template, project.root.parent / "other", {}))
     with dev() as first, running(DEV, other.root, other.environment, "X-User-ID") as second:
-        first.add("alice", "Buy milk")
-        assert second.tasks("alice") == []
+        first.add("carol", "Buy milk")
+        assert second.tasks("carol") == []
         with pytest.raises(AssertionError, match="is in use: stop the `dev` of this project"):
             project.uv_run("dev", "--port", "0")
-        assert first.tasks("alice") == ["Buy milk"]
+        assert first.tasks("carol") == ["Buy milk"]
 
 
 def test_the_shell_has_no_say_on_the_embedded_database(project: Project) -> None:
@@ -122,7 +134,7 @@ def test_the_shell_has_no_say_on_the_embedded_database(project: Project) -> None
     project = replace(project, environment={**project.environment, **variables})
     project.uv_run("alembic", "upgrade", "head")
     with running(DEV, project.root, project.environment, HEADER) as server:
-        server.add("alice", "Buy milk")
+        server.add("dave", "Buy milk")
         assert not variables.keys() & processes(server)["uvicorn"].environ().keys()
         project.uv_run("alembic", "check")
 
