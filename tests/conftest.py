@@ -11,6 +11,11 @@ from tests.projects import passable_folder
 collect_ignore = ["kit", "fastapi_tutorial/plugin"]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Quick tests come last: no worker waits long for the other's last test."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _isolated(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Neither the developer's Copier settings nor a surrounding git hook reaches a test."""
