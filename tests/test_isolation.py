@@ -180,13 +180,8 @@ def test_there_is_a_mutation_for_each_filter(project: Project) -> None:
     assert found == ["MINE = col(Task.user_id) == OWNER", f"THIS = (MINE, {BY_ID})"]
 
 
-@pytest.mark.parametrize("mutation", FILTERS.values(), ids=list(FILTERS))
-def test_a_forgotten_filter_shows_and_changes_nothing(project: Project, mutation: Mutation) -> None:
-    with mutated(project, mutation):
-        assert not failures(project, WALK, INVARIANTS)
-
-
 def test_row_security_holds_without_any_filter(project: Project) -> None:
+    """So it holds without one of them, too: each is a statement of its own."""
     with mutated(project, *FILTERS.values()):
         assert not failures(project, *OVER_HTTP, OF_THE_KIT, IN_THE_DATABASE)
 
