@@ -17,16 +17,18 @@ from tests.projects import ANSWERS
 JINJA = re.compile(r"(?<!\$)\{\{|\{[%#]|\.jinja\b")  # `${{ … }}` is GitHub's
 
 
-@pytest.fixture(params=list(ANSWERS.values()), ids=list(ANSWERS))
+@pytest.fixture(scope="module", params=list(ANSWERS.values()), ids=list(ANSWERS))
 def answers(request: pytest.FixtureRequest, template: Path) -> dict[str, str]:
     given: Mapping[str, str] = request.param
     plain = {name: question["default"] for name, question in questions(template).items()}
     return {"description": plain["description"], "project_name": plain["project_name"], **given}
 
 
-@pytest.fixture
-def project(template: Path, tmp_path: Path, answers: dict[str, str]) -> Path:
-    return render(template, tmp_path / "project", answers)
+@pytest.fixture(scope="module")
+def project(
+    template: Path, tmp_path_factory: pytest.TempPathFactory, answers: dict[str, str]
+) -> Path:
+    return render(template, tmp_path_factory.mktemp("rendered") / "project", answers)
 
 
 def relative_files(root: Path) -> set[str]:

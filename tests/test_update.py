@@ -97,18 +97,19 @@ def test_the_documentation_says_which_files_are_written_once() -> None:
     assert rows == WRITTEN_ONCE
 
 
-@pytest.mark.parametrize("name", ["app/main.py", "tests/conftest.py", "README.md"])
 @pytest.mark.parametrize("again", [copier.run_update, copier.run_recopy])
-def test_a_file_that_is_the_teams_is_written_once(
-    released: Path, project: Path, name: str, again: Callable[..., object]
+def test_files_that_are_the_teams_are_written_once(
+    released: Path, project: Path, again: Callable[..., object]
 ) -> None:
-    (project / name).write_text("# ours\n")
+    names = ("app/main.py", "tests/conftest.py", "README.md")
+    for name in names:
+        (project / name).write_text("# ours\n")
+        (source,) = (released / "template").glob(f"{name}*")
+        append(source, "# the template's")
     commit(project, "Ours")
-    (source,) = (released / "template").glob(f"{name}*")
-    append(source, "# the template's")
     release(released, "v1.1.0")
     again(project, defaults=True, overwrite=True, quiet=True)
-    assert (project / name).read_text("utf-8") == "# ours\n"
+    assert [(project / name).read_text("utf-8") for name in names] == ["# ours\n"] * len(names)
 
 
 def test_a_conflict_is_found_by_the_documented_command(
