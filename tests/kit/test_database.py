@@ -69,7 +69,7 @@ def test_a_statement_without_its_filter_sees_and_changes_only_the_users_rows(
 
 
 def test_nobody_can_write_a_row_for_another(alice: UserDatabase, bob: UserDatabase) -> None:
-    with pytest.raises(ProgrammingError, match="row-level security"):
+    with pytest.raises(ProgrammingError, match="InsufficientPrivilege, SQLSTATE 42501"):
         run(alice.execute(update(Task).values(user_id=bob.user_id)))
 
 
@@ -105,7 +105,31 @@ def test_times_are_in_utc_whatever_the_connections_time_zone(settings: Settings)
 
 def test_a_statement_runs_in_its_own_transaction(alice: UserDatabase) -> None:
     with pytest.raises(ProgrammingError):
-        run(alice.execute(text("SELECT no_such_column")))
+        run(alice.execute(text("SELECT 1 FROM")))
+    assert count(alice) == 1
+
+
+@pytest.mark.parametrize(
+    ("statement", "reason"),
+    [
+        ("SELECT no_such_column", 'column "no_such_column" does not exist'),
+        ("SELECT FROM no_such_table", 'relation "no_such_table" does not exist'),
+        ("INSERT INTO task SELECT * FROM task", "cannot execute INSERT in a read-only transaction"),
+    ],
+)
+def test_a_database_that_is_behind_or_read_only_is_unavailable(
+    alice: UserDatabase, caplog: pytest.LogCaptureFixture, statement: str, reason: str
+) -> None:
+    def run_it(session: Session) -> None:
+        if "read-only" in reason:
+            session.execute(text("SET TRANSACTION READ ONLY"))
+        session.execute(text(statement))
+
+    with pytest.raises(Unavailable):
+        run(alice.transaction(run_it))
+    assert [
+        record.__dict__["reason"] for record in caplog.records if record.name == "kit.database"
+    ] == [reason]
     assert count(alice) == 1
 
 
@@ -170,6 +194,24 @@ def test_a_connection_that_does_not_come_back_idle_is_never_used_again(
     with pytest.raises(RuntimeError, match="left its transaction open"):
         run(database.unscoped(leave_open))
     assert run(database.unscoped(process)) != used
+    database.dispose()
+
+
+def test_an_isolation_level_ends_with_its_transaction(settings: Settings) -> None:
+    database = Database(settings.model_copy(update={"database_pool_size": 1}))
+    alice = UserDatabase(database, UserId("alice"))
+
+    def level(session: Session) -> str:
+        return str(session.scalar(text("SHOW transaction_isolation")))
+
+    def serializable(session: Session) -> str:
+        psycopg: Any = session.connection().connection.driver_connection
+        psycopg.set_session(isolation_level="SERIALIZABLE")
+        return level(session)
+
+    assert run(alice.transaction(level)) == "read committed"
+    assert run(alice.transaction(serializable)) == "serializable"
+    assert run(alice.transaction(level)) == "read committed"
     database.dispose()
 
 

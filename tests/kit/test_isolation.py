@@ -1,6 +1,7 @@
 """No user ever sees or changes another's task, whatever they ask for and whoever asks meanwhile."""
 
 import asyncio
+import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -238,9 +239,20 @@ def test_the_database_says_the_same_of_anothers_task_and_of_none(new_owner: NewO
 def test_an_error_of_the_database_holds_no_data(new_owner: NewOwner) -> None:
     alice = new_owner()
     with pytest.raises(DBAPIError) as refused:
-        asyncio.run(alice.execute(new_task(alice.user_id, uuid4(), title="private" * 100)))
-    assert "too long" in str(refused.value)
-    assert "private" not in str(refused.value)
+        asyncio.run(alice.execute(new_task(alice.user_id, uuid4(), title="x" + "private" * 100)))
+    assert "StringDataRightTruncation, SQLSTATE 22001" in str(refused.value)
+    assert "xprivate" not in "".join(traceback.format_exception(refused.value))
+
+
+def test_several_statements_in_one_text_do_not_leave_the_scope(new_owner: NewOwner) -> None:
+    alice, bob = new_owner(), new_owner()
+    for statements in ("COMMIT; SELECT title FROM task", "SELECT 1; SELECT title FROM task;"):
+        with pytest.raises(NotImplementedError, match="one statement at a time"):
+            asyncio.run(alice.execute(text(statements)))
+        with pytest.raises(NotImplementedError, match="one statement at a time"):
+            asyncio.run(alice.transaction(lambda session: session.execute(text(statements))))  # noqa: B023
+    assert asyncio.run(alice.execute(text("SELECT title FROM task;"))) == [{"title": "mine"}]
+    assert titles(bob) == ["mine"]
 
 
 @pytest.mark.parametrize("field", ["id", "user_id", "created_at", "updated_at"])

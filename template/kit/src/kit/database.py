@@ -33,6 +33,10 @@ GRACE = 5.0
 # SQLSTATE: unique_violation, foreign_key_violation, exclusion_violation.
 CONFLICTS = {"23505", "23503", "23P01"}
 
+# read_only_sql_transaction, after a failover. undefined_table and undefined_column: the database
+# is not migrated yet.
+UNREADY = {"25006", "42P01", "42703"}
+
 # The role of a database's users. It is named after the database, because roles are the cluster's.
 USER_ROLE = "pg_catalog.left(current_database()::text, 50) || '_user'"
 
@@ -144,6 +148,7 @@ class UserDatabase:
                     return work(session)
             finally:
                 if not psycopg.closed:
+                    psycopg.isolation_level = None
                     psycopg.autocommit = True
 
         return await self.database.run(run, self.user_id)
@@ -165,6 +170,8 @@ def _apply_scope(
     A connection without a scope raises KeyError: nothing runs unscoped by omission.
     """
     scope = connection.get_execution_options()["scope"]
+    if scope["scope_user_id"] and ";" in statement.rstrip(" ;\n"):
+        raise NotImplementedError("Run one statement at a time: a COMMIT would end the scope.")
     if cursor.name:
         # Such a cursor declares one statement: it would run after the scope, and outside of it.
         raise NotImplementedError("A user's rows cannot be streamed: read them in pages.")
@@ -186,18 +193,23 @@ def _check_alive(connection: Any, *_: object) -> None:
 def _translate(error: exc.SQLAlchemyError) -> Exception:
     """The service's error for one of the driver's. A fault of the code stays as it is.
 
-    PostgreSQL's messages have values in them: the log gets SQLSTATE, constraint and table.
+    PostgreSQL's messages have values in them. Only class, SQLSTATE, constraint and table remain.
     """
     cause: Any = getattr(error, "orig", error)
     code = getattr(cause, "pgcode", None)
     lost = isinstance(error, exc.DBAPIError) and error.connection_invalidated
     lost = lost or str(error) == "This connection is closed"  # the pool's, after two new ones
-    if code in CONFLICTS:
+    where: dict[str, Any] = {}
+    if code:
         where = {"constraint": cause.diag.constraint_name, "table": cause.diag.table_name}
+        named = [f"{key} {value}" for key, value in where.items() if value]
+        cause.args = error.args = (", ".join([f"{type(cause).__name__}, SQLSTATE {code}", *named]),)
+    if code in CONFLICTS:
         logger.info("conflict", extra=where)
         return Conflict()
-    if lost or isinstance(error, exc.OperationalError | exc.InterfaceError):
-        reason = code or str(cause).strip()
+    if lost or code in UNREADY or isinstance(error, exc.OperationalError | exc.InterfaceError):
+        # Of these messages, none has a value in it.
+        reason = cause.diag.message_primary if code in UNREADY else code or str(cause).strip()
         logger.warning("database unavailable", extra={"reason": reason})
         return Unavailable()
     return error
