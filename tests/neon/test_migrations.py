@@ -1,7 +1,10 @@
 """`alembic upgrade head`: several at once, and as roles with the rights that Neon's have."""
 
 import re
+import shutil
+import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
 
@@ -10,8 +13,27 @@ import pytest
 from tests.neon import postgres
 from tests.neon.postgres import Postgres, users_of
 from tests.neon.programs import POSTGRES, until
-from tests.neon.service import TASKS, alembic, check, result, serve, upgrade, writing
+from tests.neon.service import TASKS, alembic, check, python, result, serve, upgrade, writing
 from tests.projects import Project
+
+FIRST = "774f87b22312"
+REVISION = """
+from alembic import op
+
+revision = {!r}
+down_revision = {!r}
+
+
+def upgrade() -> None:
+    {}
+
+
+def downgrade() -> None:
+    pass
+"""
+INDEX = """with op.get_context().autocommit_block():
+        op.create_index("ix_title", "task", ["title"], postgresql_concurrently=True)"""
+COMMIT = "with op.get_context().autocommit_block():\n        pass"
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("neon-setup")]
 
@@ -56,11 +78,128 @@ def test_roles_that_may_not_create_roles_are_told_the_sql_that_a_dba_must_run(
             assert check(project, url)[0] == 0
 
 
-def test_instances_that_migrate_at_once_all_succeed(project: Project, fresh: Postgres) -> None:
+def extend(project: Project, folder: Path, *upgrades: str) -> Project:
+    """A copy with these revisions after its own, each with a statement or more."""
+    root = folder / uuid4().hex
+    shutil.copytree(project.root, root, ignore=shutil.ignore_patterns(".venv"))
+    revisions = [FIRST, *(f"r{number}" for number in range(len(upgrades)))]
+    for parent, revision, statements in zip(revisions, revisions[1:], upgrades, strict=False):
+        file = root / f"app/migrations/versions/{revision}.py"
+        file.write_text(REVISION.format(revision, parent, statements))
+    return replace(project, root=root)
+
+
+def execute(sql: str) -> str:
+    return f"op.execute({sql!r})"
+
+
+def upgrade_within(seconds: int, project: Project, url: str) -> subprocess.Popen[str]:
+    """Start an upgrade that waits for another one for so long, in place of a minute."""
+    program = f"import kit.migrations as m; m.PATIENCE = {seconds}; from alembic.config import main"
+    return python(project, url, "-c", f"{program}; main(['upgrade', 'head'])")
+
+
+def test_instances_that_migrate_at_once_all_succeed(
+    project: Project, folder: Path, fresh: Postgres
+) -> None:
+    """Also if a revision commits in the middle, and waits for all transactions that are open."""
     url = fresh.url(fresh.create_database())
-    upgrades = [alembic(project, url, "upgrade", "head") for _ in range(4)]
+    longer = extend(project, folder, INDEX, execute("ALTER TABLE task ADD a int"))
+    upgrades = [alembic(longer, url, "upgrade", "head") for _ in range(3)]
+    outputs = []
     for code, output in map(result, upgrades):
         assert code == 0, output
+        outputs.append(output)
+    assert "".join(outputs).count("Running upgrade r0 -> r1") == 1
+
+
+def test_a_migration_waits_for_another_names_it_and_gives_up_in_the_end(
+    project: Project, folder: Path, server: Postgres
+) -> None:
+    url = server.url(name := server.create_database())
+    slow = extend(project, folder, INDEX, execute("SELECT pg_sleep(600)"))
+    first = alembic(slow, url, "upgrade", "head")
+    sleeping = "SELECT pid FROM pg_stat_activity WHERE datname = %s AND wait_event = 'PgSleep'"
+    with server.session() as session:
+
+        def sleeps() -> bool:
+            session.execute(sleeping, [name])
+            return session.rowcount == 1
+
+        until(sleeps)
+        ((pid,),) = session.fetchall()
+        code, output = result(upgrade_within(3, project, url))
+        assert code == 1
+        waits, gives_up = output.splitlines()[-2:]
+        holder = f"PostgreSQL's process {pid}, connected since 20"
+        assert waits.startswith(f"Waiting for another migration: {holder}")
+        assert gives_up.startswith(f"Another migration still runs after 3 s: {holder}")
+        assert "Traceback" not in output
+        for reads in (["current"], ["history"], ["check"]):  # the index is in no model
+            assert "Waiting" not in result(alembic(slow, url, *reads))[1]
+        session.execute("SELECT pg_terminate_backend(%s)", [pid])
+    assert result(first)[0] == 1
+    upgrade(extend(project, folder, INDEX), url)
+
+
+def test_each_revision_gives_up_on_a_locked_table_also_after_one_that_commits(
+    project: Project, folder: Path, server: Postgres
+) -> None:
+    alter = execute("ALTER TABLE task ADD a int")
+    url = server.url(name := server.create_database())
+    upgrade(project, url)
+    other = extend(project, folder, COMMIT, alter)
+    with server.locked(name):
+        code, output = result(alembic(other, url, "upgrade", "head"))
+    assert code != 0
+    assert "LockNotAvailable) canceling statement due to lock timeout" in output
+    assert result(alembic(other, url, "current"))[1].splitlines()[-1] == "r0"
+    upgrade(other, url)
+
+
+def test_a_revision_that_fails_leaves_what_came_before_and_nobody_can_read_it(
+    project: Project, folder: Path, server: Postgres
+) -> None:
+    create = execute("CREATE TABLE note (user_id text PRIMARY KEY)")
+    url = server.url(name := server.create_database())
+    broken = extend(project, folder, create, f"{create}\n    {execute('SELECT 1 / 0')}")
+    broken_file = broken.root / "app/migrations/versions/r1.py"
+    broken_file.write_text(broken_file.read_text().replace("TABLE note", "TABLE later"))
+    code, output = result(alembic(broken, url, "upgrade", "head"))
+    assert code != 0
+    assert "division by zero" in output
+    assert result(alembic(broken, url, "current"))[1].splitlines()[-1] == "r0"
+    with server.session(name) as session:
+        session.execute("SELECT to_regclass('task'), to_regclass('note'), to_regclass('later')")
+        assert session.fetchall() == [("task", "note", None)]
+        session.execute("""SELECT grantee, table_name FROM information_schema.role_table_grants
+            WHERE table_name IN ('task', 'note') AND grantee <> 'neondb_owner'""")
+        assert session.fetchall() == []
+    upgrade(project_without(broken, "r1"), url)
+    with server.session(name) as session:
+        session.execute("SELECT relrowsecurity FROM pg_class WHERE relname = 'task'")
+        assert session.fetchall() == [(True,)]
+
+
+def project_without(project: Project, revision: str) -> Project:
+    (project.root / f"app/migrations/versions/{revision}.py").unlink()
+    return project
+
+
+@pytest.mark.parametrize(
+    ("command", "repairs"), [("upgrade head", True), ("stamp head", False), ("check", False)]
+)
+def test_every_upgrade_secures_and_nothing_else_does(
+    project: Project, server: Postgres, command: str, repairs: bool
+) -> None:
+    url = server.url(name := server.create_database())
+    upgrade(project, url)
+    with server.session(name) as session:
+        session.execute("ALTER TABLE task DISABLE ROW LEVEL SECURITY")
+        code, output = result(alembic(project, url, *command.split()))
+        assert code == 0, output
+        session.execute("SELECT relrowsecurity FROM pg_class WHERE relname = 'task'")
+        assert session.fetchall() == [(repairs,)]
 
 
 def test_as_an_owner_exempt_from_row_security_the_service_works_and_it_is_effective(

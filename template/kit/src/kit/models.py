@@ -4,6 +4,7 @@ import re
 from datetime import datetime
 from typing import Annotated, Any, Self
 from uuid import UUID
+from zlib import crc32
 
 from pydantic import StringConstraints
 from pydantic_core import PydanticUndefined
@@ -17,13 +18,15 @@ new_id = uuid7
 LAST_ID = UUID(int=2**128 - 1)
 """Greater than any id that `new_id` makes."""
 
-# Every database gives the same names, so that a migration can name what it drops.
+# Every database gives the same names, so that a migration can name what it drops. Alembic sees that
+# a CHECK has changed by its name alone: without a name of its own, it is named after its text.
 SQLModel.metadata.naming_convention = {
     "pk": "pk_%(table_name)s",
     "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
     "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "ck": "ck_%(table_name)s_%(text)s",
+    "text": lambda check, _: f"{crc32(str(check.sqltext).encode()):08x}",
 }
 
 # PostgreSQL cannot store U+0000.

@@ -1,0 +1,243 @@
+"""What a team writes into its models goes through Alembic, in a copy of the project."""
+
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from kit.database_url import parse_url
+from kit.migrations import pending
+from sqlalchemy import Connection, NullPool, create_engine, inspect, text
+
+KINDS = """
+    due: date | None = None
+    price: Decimal = Field(
+        default=0, max_digits=10, decimal_places=2, sa_column_kwargs={"server_default": "0"}
+    )
+    number: int = Field(default=None, sa_column_args=[Identity()])
+    state: State = Field(
+        default="open", sa_type=String(20), sa_column_kwargs={"server_default": "open"}
+    )
+    tags: list[str] = Field(
+        default_factory=list, sa_type=ARRAY(String(50)), sa_column_kwargs={"server_default": "{}"}
+    )
+    plain: dict[str, Any] = Field(
+        default_factory=dict, sa_type=JSON, sa_column_kwargs={"server_default": "{}"}
+    )
+    binary: dict[str, Any] = Field(
+        default_factory=dict, sa_type=JSONB, sa_column_kwargs={"server_default": "{}"}
+    )
+"""
+IMPORTS = """
+from datetime import date
+from decimal import Decimal
+from typing import Any, Literal, get_args
+
+from kit.models import Owned
+from sqlalchemy import CheckConstraint, Identity, JSON, String
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlmodel import Field, SQLModel
+
+State = Literal["open", "done"]
+"""
+CHECK = 'CheckConstraint(f"state IN {get_args(State)}"),'
+OTHER = """
+class Other(Owned, table=True):
+    __table_args__ = ({})
+    {}
+
+
+class Counted(SQLModel, table=True):
+    serial: int | None = Field(default=None, primary_key=True)
+"""
+
+
+class Copy:
+    """A copy of the project's code, with a database of its own."""
+
+    def __init__(self, root: Path, database_url: str) -> None:
+        self.root, self.database_url = root, database_url
+        self.models = root / "app/tasks/models.py"
+        shutil.copytree("app", root / "app", ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copy("pyproject.toml", root)
+
+    def edit(self, old: str, new: str) -> None:
+        code = self.models.read_text("utf-8")
+        assert old in code
+        self.models.write_text(code.replace(old, new), "utf-8")
+
+    def alembic(self, *commands: str) -> None:
+        """Run commands of `alembic.command`, in one process, to success."""
+        lines = ["from alembic import command as c", "from alembic.config import Config"]
+        lines += ['config = Config(toml_file="pyproject.toml")']
+        lines += [f"c.{command}" for command in commands]
+        self.run("-c", "\n".join(lines))
+
+    def difference(self) -> str:
+        """What `alembic check` finds."""
+        with pytest.raises(AssertionError) as found:
+            self.alembic("check(config)")
+        return str(found.value)
+
+    def run(self, *arguments: str) -> None:
+        done = subprocess.run(
+            [sys.executable, *arguments],
+            cwd=self.root,
+            env={"DATABASE_URL": self.database_url, "MYPY_CACHE_DIR": str(CACHE)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    @contextmanager
+    def connect(self) -> Iterator[Connection]:
+        engine = create_engine(parse_url(self.database_url), poolclass=NullPool)
+        with engine.connect() as connection:
+            yield connection
+            connection.commit()
+
+
+CACHE = Path(".mypy_cache").absolute()
+UPGRADE, CHECKS = 'upgrade(config, "head")', "check(config)"
+AUTOGENERATE = 'revision(config, "x", autogenerate=True)'
+ROUND = (UPGRADE, CHECKS, 'downgrade(config, "-1")', UPGRADE, CHECKS)
+
+
+@pytest.fixture
+def copy(tmp_path: Path, empty_database: str) -> Copy:
+    return Copy(tmp_path, empty_database)
+
+
+def add_kinds(copy: Copy) -> None:
+    copy.edit("from uuid import UUID\n", f"{IMPORTS}\nfrom uuid import UUID\n")
+    copy.edit("class TaskBase(SQLModel):\n", f"class TaskBase(SQLModel):\n{KINDS}")
+    copy.edit("__table_args__ = (", f"__table_args__ = ({CHECK}")
+    copy.edit("class TaskPage", f"{OTHER.format(CHECK, KINDS.strip())}\n\nclass TaskPage")
+
+
+def test_columns_of_every_kind_go_through_on_an_old_and_on_a_new_table(copy: Copy) -> None:
+    copy.alembic(UPGRADE)
+    add_kinds(copy)
+    copy.alembic(AUTOGENERATE, *ROUND)
+    for command in (["ruff", "check"], ["ruff", "format", "--check"], ["mypy"]):
+        copy.run("-m", *command, "app/migrations")
+
+
+def test_a_check_is_compared_and_its_name_is_the_one_that_drops_it(copy: Copy) -> None:
+    add_kinds(copy)
+    copy.alembic(UPGRADE, AUTOGENERATE, UPGRADE)
+    copy.edit('["open", "done"]', '["open", "done", "late"]')
+    copy.alembic(AUTOGENERATE, *ROUND)
+    with copy.connect() as connection:
+        (found,) = inspect(connection).get_check_constraints("other")
+    assert "'late'" in found["sqltext"]
+    copy.alembic('revision(config, "drop")')
+    (file,) = copy.root.glob("app/migrations/versions/*_drop.py")
+    drop = f'from alembic import op\n    op.drop_constraint("{found["name"]}", "other")'
+    file.write_text(file.read_text("utf-8").replace("pass", drop, 1), "utf-8")
+    copy.alembic(UPGRADE)
+    assert "add_constraint" in copy.difference()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "difference"),
+    [
+        ("title: Line = Field(max_length=200", "title: Line = Field(max_length=300", "length=300"),
+        (
+            "completed: StrictBool = Field(",
+            'completed: StrictBool = Field(sa_column_kwargs={"server_default": "false"}, ',
+            "modify_default",
+        ),
+        (
+            "completed: StrictBool = Field(default=False",
+            "completed: int = Field(default=0",
+            "modify_type",
+        ),
+    ],
+)
+def test_a_changed_limit_default_or_type_is_seen(
+    copy: Copy, database_url: str, old: str, new: str, difference: str
+) -> None:
+    copy.database_url = database_url
+    copy.edit(old, new)
+    assert difference in copy.difference()
+
+
+def test_tables_without_a_model_are_left_alone_with_all_that_is_theirs(copy: Copy) -> None:
+    copy.alembic(UPGRADE)
+    with copy.connect() as connection:
+        connection.execute(
+            text("""
+                CREATE TABLE job (
+                    id serial PRIMARY KEY, name text UNIQUE CHECK (name <> ''), user_id text,
+                    task_id uuid, FOREIGN KEY (user_id, task_id) REFERENCES task (user_id, id)
+                );
+                CREATE INDEX ON job (lower(name));
+            """)
+        )
+    copy.alembic(CHECKS, AUTOGENERATE)
+    (file,) = copy.root.glob("app/migrations/versions/*_x.py")
+    assert file.read_text("utf-8").count("    pass\n") == 2
+
+
+def test_a_model_that_is_gone_takes_the_references_to_it_along(copy: Copy) -> None:
+    """Its table stays until a line of the team's own drops it."""
+    project = "class Project(Owned, table=True):\n    pass\n\n\n"
+    column = "    project_id: UUID | None = None\n"
+    reference = 'ForeignKeyConstraint(["user_id", "project_id"], ["project.user_id", "project.id"])'
+    before = copy.models.read_text("utf-8")
+    copy.edit("import Field, ", "import Field, ForeignKeyConstraint, ")
+    copy.edit("class Task(", f"{project}class Task(")
+    copy.edit("class TaskBase(SQLModel):\n", f"class TaskBase(SQLModel):\n{column}")
+    copy.edit("__table_args__ = (", f"__table_args__ = ({reference}, ")
+    copy.alembic(UPGRADE, AUTOGENERATE, UPGRADE)
+    copy.models.write_text(before, "utf-8")
+    copy.alembic('revision(config, "gone", autogenerate=True)', *ROUND)
+    (file,) = copy.root.glob("app/migrations/versions/*_gone.py")
+    assert "fk_task_user_id_project_id_project" in file.read_text("utf-8")
+    assert 'drop_table("project")' not in file.read_text("utf-8")
+    with copy.connect() as connection:
+        assert inspect(connection).has_table("project")
+
+
+def test_equal_empty_and_odd_messages_are_as_many_files_and_one_head(copy: Copy) -> None:
+    long = "as long as forty characters, and longer: "
+    odd = ['say "hi"', "a\\d", '"""', "two\nlines", "${x} % {{ }}", "../../up"]
+    messages = ["", "", "same", "same", f"{long}a", f"{long}b", *odd]
+    versions = copy.root / "app/migrations/versions"
+    before = set(versions.glob("*.py"))
+    copy.alembic(
+        *(f"revision(config, {message!r})" for message in messages),
+        UPGRADE,
+        'upgrade(config, "head")',
+    )
+    written = set(versions.glob("*.py")) - before
+    assert len(written) == len(messages)
+    time_and_id = r"\d{4}_\d\d_\d\d_\d{4}_[0-9a-f]{12}_.*"
+    assert all(re.fullmatch(time_and_id, file.stem) for file in written)
+    copy.run("-m", "ruff", "check", "app/migrations")
+    copy.run("-m", "ruff", "format", "--check", "app/migrations")
+
+
+def test_what_is_pending_is_named_with_the_command(database_url: str, empty_database: str) -> None:
+    assert pending(parse_url(database_url)) == ""
+    command, first, *_ = pending(parse_url(empty_database)).splitlines()
+    assert command.endswith("Run: uv run alembic upgrade head")
+    assert first == "  774f87b22312 create task"
+
+
+def test_a_database_that_is_away_or_ahead_is_said_in_one_line(empty_database: str) -> None:
+    away = pending(parse_url("postgresql://user:secret@127.0.0.1:1/todo"))
+    assert away.startswith("What todo lacks is not known: ")
+    engine = create_engine(parse_url(empty_database), poolclass=NullPool)
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE alembic_version AS SELECT 'f00' AS version_num"))
+    ahead = pending(parse_url(empty_database))
+    assert "f00" in ahead
+    assert len((away + ahead).splitlines()) == 1
+    assert "secret" not in away
