@@ -47,13 +47,20 @@ def test_a_database_on_this_machine_is_migrated(start: Start, host: str) -> None
 
 
 @pytest.mark.parametrize("host", ["db.example", "localhost.example", "localhost,db.example"])
-def test_a_database_elsewhere_is_not(start: Start, host: str) -> None:
-    assert start(DATABASE_URL=f"postgresql://user:secret@{host}/app") == ["uvicorn"]
+def test_of_a_database_elsewhere_it_only_says_what_is_pending(start: Start, host: str) -> None:
+    url = f"postgresql://user:secret@{host}/app"
+    assert start(DATABASE_URL=url) == ["kit.migrations", "uvicorn"]
+
+
+def test_an_address_of_libpq_beside_the_name_decides(start: Start) -> None:
+    url = "postgresql://user@localhost/app"
+    assert start(DATABASE_URL=f"{url}?hostaddr=192.0.2.1") == ["kit.migrations", "uvicorn"]
+    assert start(DATABASE_URL=url, PGHOSTADDR="192.0.2.1") == ["kit.migrations", "uvicorn"]
 
 
 def test_migrations_go_by_the_url_that_they_use(start: Start) -> None:
     here, there = "postgresql://user@localhost/app", "postgresql://user@db.example/app"
-    assert start(DATABASE_URL=here, DATABASE_URL_UNPOOLED=there) == ["uvicorn"]
+    assert start(DATABASE_URL=here, DATABASE_URL_UNPOOLED=there) == ["kit.migrations", "uvicorn"]
 
 
 def test_the_greeting_fits_80_columns_and_shows_no_password(
@@ -72,7 +79,7 @@ def test_the_environment_goes_before_the_env_file_and_that_before_the_example(
 ) -> None:
     (project / ".env.example").write_text("USER_ID_HEADER=Example\n")
     (project / ".env").write_text("DATABASE_URL=postgresql://user@elsewhere.example/app\n")
-    assert start() == ["uvicorn"]
+    assert start() == ["kit.migrations", "uvicorn"]
     assert "Example: alice" in capsys.readouterr().out
     start(DATABASE_URL="postgresql://user@other.example/app", USER_ID_HEADER="Given")
     said = capsys.readouterr().out

@@ -1,5 +1,7 @@
 """Database URLs, as people paste them, made into what the driver needs."""
 
+from os import getenv
+
 import certifi
 from psycopg2 import ProgrammingError
 from psycopg2.extensions import make_dsn
@@ -48,6 +50,13 @@ def parse_url(value: object) -> URL:
 
 def is_neon(url: URL) -> bool:
     return (url.host or "").endswith(".neon.tech")
+
+
+def is_local(url: URL) -> bool:
+    """Whether its server is on this machine."""
+    address = url.query.get("hostaddr") or getenv("PGHOSTADDR")
+    host = str(address or url.query.get("host", url.host))
+    return host.startswith("/") or host in {"localhost", "127.0.0.1", "::1"}
 
 
 def direct_url(url: URL) -> URL:

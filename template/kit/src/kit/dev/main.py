@@ -11,7 +11,8 @@ from pathlib import Path
 
 from dotenv import load_dotenv
 
-from kit.dev.postgres import Server, until
+from kit.database_url import is_local
+from kit.dev.postgres import Server, forget_shell, until
 from kit.settings import DatabaseSettings
 
 UVICORN = "uvicorn app.main:app --http h11 --reload --reload-dir app --reload-dir kit/src"
@@ -33,16 +34,13 @@ def main() -> None:
         sys.exit("`.env` is not UTF-8: save it as UTF-8.")
     parser = argparse.ArgumentParser(prog="dev", description=__doc__)
     parser.add_argument("--port", type=int, default=os.environ.get("PORT", "8000"))
-    port = parser.parse_args().port
-    check(port)
+    check(port := parser.parse_args().port)
     with nullcontext() if os.environ.get("DATABASE_URL") else Server(Path(".postgres")) as server:
         if server:
             use_only(server.url())
         url = DatabaseSettings.load().migration_url
-        host = str(url.query.get("host", url.host))
-        if host.startswith("/") or host in {"localhost", "127.0.0.1", "::1"}:
-            run("alembic upgrade head")
-        data = server.url() if server else f"{host}/{url.database}"
+        run("alembic upgrade head" if is_local(url) else "kit.migrations")
+        data = server.url() if server else f"{url.query.get('host', url.host)}/{url.database}"
         print(GREETING.format(port, os.environ.get("USER_ID_HEADER"), data), flush=True)
         run(f"{UVICORN} --port {port} --timeout-graceful-shutdown 2")
 
@@ -57,9 +55,7 @@ def check(port: int) -> None:
 
 
 def use_only(url: str) -> None:
-    """Drop what could lead libpq, or a client in the application, to elsewhere."""
-    for name in [n for n in os.environ if n.startswith("PG") or n.lower().endswith("_proxy")]:
-        del os.environ[name]
+    forget_shell()
     os.environ |= {"DATABASE_URL": url, "DATABASE_URL_UNPOOLED": url}
 
 

@@ -139,6 +139,12 @@ def embedded() -> Iterator[str]:
         yield server.url()
 
 
+def forget_shell() -> None:
+    """Drop the variables that could lead libpq, or a client in the application, to elsewhere."""
+    for name in [n for n in os.environ if n.startswith("PG") or n.lower().endswith("_proxy")]:
+        del os.environ[name]
+
+
 def until(probe: Callable[[], object], seconds: float = float("inf")) -> bool:
     """Wait until the probe is true. False if it was not within so many seconds."""
     deadline = time.monotonic() + seconds

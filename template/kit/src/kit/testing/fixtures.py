@@ -4,7 +4,6 @@ Override in `tests/conftest.py` what is different in your service.
 """
 
 import os
-import re
 import ssl
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
@@ -17,8 +16,9 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import NullPool, create_engine, make_url, text
 
-from kit.database_url import parse_url
-from kit.dev.postgres import Server
+from kit.database_url import is_local, parse_url
+from kit.dev.postgres import Server, forget_shell
+from kit.migrations import pending
 from kit.testing.servers import migrate, serve
 
 Credentials = Callable[[str], Mapping[str, str]]
@@ -30,8 +30,7 @@ NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 def pytest_configure() -> None:
     """Before any test runs: what they write into must not be somebody's data."""
-    for variable in [each for each in os.environ if re.fullmatch("(?i)PG.*|.*_proxy", each)]:
-        del os.environ[variable]
+    forget_shell()
     if given := os.environ.get("TEST_DATABASE_URL"):
         try:
             name = parse_url(given).database or ""
@@ -69,7 +68,10 @@ def tested_by_hand() -> set[str]:
 def database_url() -> Iterator[str]:
     with ExitStack() as running:
         url = os.environ.get("TEST_DATABASE_URL") or running.enter_context(Server()).url()
-        migrate(url)
+        if is_local(parse_url(url)):
+            migrate(url)
+        elif advice := pending(parse_url(url)):
+            pytest.exit(f"TEST_DATABASE_URL is on another machine. {advice}", 1)
         yield url
 
 

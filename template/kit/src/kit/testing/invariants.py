@@ -97,8 +97,7 @@ def faults(connection: Connection) -> list[str]:
 def test_there_is_one_head() -> None:
     with alembic_on("postgresql://host/database") as config:
         heads = ScriptDirectory.from_config(config).get_heads()
-    explanation = "Two migrations with one parent. Join them:"
-    assert len(heads) == 1, f'{explanation} uv run alembic merge heads -m "merge heads"'
+    assert len(heads) == 1, 'Join the two heads: uv run alembic merge heads -m "merge heads"'
 
 
 def test_the_migrations_make_the_schema_of_the_models(database_url: str) -> None:
