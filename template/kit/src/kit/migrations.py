@@ -24,13 +24,12 @@ from sqlmodel import SQLModel
 from kit.settings import DatabaseSettings
 
 # Any number that no other program takes a lock on in this database.
-LOCK = 804_200_301
-TRY = text("SELECT pg_try_advisory_lock(:lock)").bindparams(lock=LOCK)
+LOCK = {"lock": 804_200_301}
+TRY = text("SELECT pg_try_advisory_lock(:lock)")
 HOLDER = text("""
     SELECT format('PostgreSQL''s process %s, connected since %s', pid, backend_start)
     FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE locktype = 'advisory'
-    AND objid = :lock AND granted AND datname = current_database()
-""").bindparams(lock=LOCK)
+    AND objid = :lock AND granted AND datname = current_database()""")
 PATIENCE = 60
 """Seconds that a migration waits for another one."""
 
@@ -66,7 +65,7 @@ def run() -> None:
 def is_current(connection: Connection) -> bool:
     """Whether the database has the schema of this code."""
     heads = MigrationContext.configure(connection).get_current_heads()
-    return set(heads) == set(_scripts().get_heads())
+    return set(heads) == set(scripts().get_heads())
 
 
 def pending(url: URL) -> str:
@@ -74,7 +73,7 @@ def pending(url: URL) -> str:
     try:
         with create_engine(url, poolclass=NullPool).connect() as connection:
             heads = MigrationContext.configure(connection).get_current_heads()
-        lacking = [*_scripts().iterate_revisions("heads", heads or "base")]
+        lacking = [*scripts().iterate_revisions("heads", heads or "base")]
     except (RevisionError, SQLAlchemyError) as error:
         return f"What {url.database} lacks is not known: {str(error).splitlines()[0]}"
     lines = ["These revisions are pending. Run: uv run alembic upgrade head"]
@@ -83,7 +82,7 @@ def pending(url: URL) -> str:
 
 
 @cache
-def _scripts() -> ScriptDirectory:
+def scripts() -> ScriptDirectory:
     return ScriptDirectory.from_config(Config(toml_file="pyproject.toml"))
 
 
@@ -129,9 +128,9 @@ def _wait_for_turn(connection: Connection) -> None:
     """
     holder = None
     for second in range(PATIENCE):
-        if connection.scalar(TRY):
+        if connection.scalar(TRY, LOCK):
             return
-        holder = connection.scalar(HOLDER)
+        holder = connection.scalar(HOLDER, LOCK)
         connection.commit()
         if second == 1:
             logger.warning("Waiting for another migration: %s", holder)

@@ -8,13 +8,12 @@ from uuid import uuid4
 
 import httpx2
 from alembic import command
-from alembic.script import ScriptDirectory
 from fastapi import FastAPI
 from fastapi.routing import APIRoute, iter_route_contexts
 from sqlalchemy import Connection, NullPool, create_engine, inspect
 
 from kit.database_url import parse_url
-from kit.migrations import ROLE_FAULTS
+from kit.migrations import ROLE_FAULTS, scripts
 from kit.testing.fixtures import NewUser
 from kit.testing.layers import mistakes
 from kit.testing.samples import sample_body
@@ -95,9 +94,7 @@ def faults(connection: Connection) -> list[str]:
 
 
 def test_there_is_one_head() -> None:
-    with alembic_on("postgresql://host/database") as config:
-        heads = ScriptDirectory.from_config(config).get_heads()
-    assert len(heads) == 1, 'Join the two heads: uv run alembic merge heads -m "merge heads"'
+    assert len(scripts().get_heads()) == 1, 'Run: uv run alembic merge heads -m "merge heads"'
 
 
 def test_the_migrations_make_the_schema_of_the_models(database_url: str) -> None:
