@@ -13,13 +13,13 @@ from pathlib import Path
 from hooks.rendering import TEMPLATE
 
 BUDGETS = {
-    "kit, what runs": 950,
+    "kit, what runs": 960,
     "kit.testing": 260,
     "kit.dev": 220,
     "app": 240,
     "app/tasks": 150,
     "tests": 220,
-    "all": 1_740,
+    "all": 1_750,
 }
 FOLDERS = {
     "kit.testing": "kit/src/kit/testing",

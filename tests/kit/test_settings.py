@@ -20,6 +20,52 @@ def test_every_spelling_of_the_url_reaches_psycopg2(scheme: str) -> None:
     assert url.password == "p@ss/w%rd"  # noqa: S105 - the point of the test
 
 
+@pytest.mark.parametrize("around", ["'", '"', " ", "\n", '"\r\n'])
+def test_what_is_pasted_around_a_url_is_taken_off(around: str) -> None:
+    assert make_settings(around + URL + around).database_url == make_settings(URL).database_url
+
+
+def test_the_folder_of_a_socket_may_stand_in_the_hosts_place() -> None:
+    """As psql takes it."""
+    url = make_settings("postgresql://user@%2Fvar%2Frun%2Fpostgresql/database").database_url
+    assert url.host == "/var/run/postgresql"
+
+
+@pytest.mark.parametrize("value", ["INFO", "info", "Warning"])
+def test_a_log_level_is_read_in_any_case(value: str) -> None:
+    assert make_settings(URL, log_level=value).log_level == value.lower()
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "inf", "nan", "1e9"])
+@pytest.mark.parametrize("name", ["database_pool_timeout", "database_statement_timeout"])
+def test_a_timeout_that_makes_no_sense_is_refused(name: str, value: str) -> None:
+    with pytest.raises(ValidationError, match=name):
+        make_settings(URL, **{name: value})
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://u:hid@den@host/db",
+        "postgresql://u:hid@den:x@host/db",
+        "postgresql://u:hid/d@en@h/db",
+    ],
+)
+def test_an_at_sign_in_the_password_is_named_without_it(
+    monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", url)
+    monkeypatch.setenv("USER_ID_HEADER", "X-User-ID")
+    with pytest.raises(SystemExit, match="write %40 for it") as refused:
+        Settings.load()
+    assert "hid" not in str(refused.value)
+    assert "den" not in str(refused.value)
+
+
+def test_colons_in_the_password_are_part_of_it() -> None:
+    assert make_settings("postgresql://u:a:b:c@host/db").database_url.password == "a:b:c"  # noqa: S105
+
+
 @pytest.mark.parametrize(
     ("url", "message"),
     [
@@ -27,6 +73,8 @@ def test_every_spelling_of_the_url_reaches_psycopg2(scheme: str) -> None:
         ("nonsense", "is not a URL"),
         ("postgresql:///database", "names no host"),
         ("postgresql://host", "names no database"),
+        ("postgresql://host:port/database", "is not a URL"),
+        ("postgresql://host/database?sslmode=requires", "has an unknown sslmode: it is one of"),
         ("postgresql://host/database?sslmoed=require", 'an invalid connection option "sslmoed"'),
     ],
 )
@@ -50,6 +98,15 @@ def test_neon_is_verified_in_full_with_certificates_that_are_there() -> None:
 def test_the_urls_own_parameters_win() -> None:
     query = make_settings(f"{URL}?connect_timeout=3&application_name=mine").database_url.query
     assert (query["connect_timeout"], query["application_name"]) == ("3", "mine")
+
+
+@pytest.mark.parametrize(
+    "host", ["EP-a-POOLER.us-east-2.aws.Neon.Tech", "ep-a-pooler.us-east-2.aws.neon.tech."]
+)
+def test_neons_host_is_known_in_every_spelling(host: str) -> None:
+    settings = make_settings(f"postgresql://u:p@{host}/neondb")
+    assert settings.database_url.query["sslmode"] == "verify-full"
+    assert str(settings.migration_url.host).lower() == "ep-a.us-east-2.aws.neon.tech"
 
 
 def test_migrations_use_the_direct_host_of_a_neon_pooled_one() -> None:

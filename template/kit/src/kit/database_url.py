@@ -1,6 +1,7 @@
 """Database URLs, as people paste them, made into what the driver needs."""
 
 from os import getenv
+from urllib.parse import unquote
 
 import certifi
 from psycopg2 import ProgrammingError
@@ -10,6 +11,8 @@ from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 SCHEMES = {"postgres", "postgresql", "postgresql+psycopg2"}
+
+SSLMODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 
 # libpq's parameters, where the URL says nothing else: a dead network shows within seconds.
 DEFAULTS = {
@@ -32,9 +35,12 @@ def parse_url(value: object) -> URL:
 
     Raises a validation error that says what is wrong with it, without its password.
     """
+    given = value if isinstance(value, URL) else str(value).strip("'\" \t\r\n")
+    if str(given).partition("?")[0].count("@") > 1:
+        raise _refused("has an @ in its password or elsewhere: write %40 for it")
     try:
-        url = value if isinstance(value, URL) else make_url(str(value))
-    except ArgumentError:
+        url = make_url(given)
+    except (ArgumentError, ValueError):
         raise _refused("is not a URL like postgresql://user:password@host/database") from None
     if url.drivername not in SCHEMES:
         raise _refused("does not begin with postgresql://")
@@ -43,13 +49,14 @@ def parse_url(value: object) -> URL:
     if not url.database:
         raise _refused("names no database")
     query = {**DEFAULTS, **(_verify_neon(url) if is_neon(url) else url.query)}
-    url = url.set(drivername="postgresql+psycopg2", query=query)
+    host = unquote(url.host or "").rstrip(".") or None  # %2Ftmp is the folder of a socket
+    url = url.set(drivername="postgresql+psycopg2", query=query, host=host)
     _check_parameters(url)
     return url
 
 
 def is_neon(url: URL) -> bool:
-    return (url.host or "").endswith(".neon.tech")
+    return (url.host or "").rstrip(".").lower().endswith(".neon.tech")
 
 
 def is_local(url: URL) -> bool:
@@ -62,7 +69,8 @@ def is_local(url: URL) -> bool:
 def direct_url(url: URL) -> URL:
     """The direct host of a Neon pooled one; any other URL as it is."""
     name, dot, domain = (url.host or "").partition(".")
-    return url.set(host=name.removesuffix("-pooler") + dot + domain) if is_neon(url) else url
+    direct = name.lower().removesuffix("-pooler") + dot + domain
+    return url.set(host=direct) if is_neon(url) else url
 
 
 def _verify_neon(url: URL) -> dict[str, str | tuple[str, ...]]:
@@ -73,6 +81,8 @@ def _verify_neon(url: URL) -> dict[str, str | tuple[str, ...]]:
 
 
 def _check_parameters(url: URL) -> None:
+    if url.query.get("sslmode", "prefer") not in SSLMODES:
+        raise _refused(f"has an unknown sslmode: it is one of {', '.join(SSLMODES)}")
     parameters = url.translate_connect_args(username="user", database="dbname")
     try:
         make_dsn(**{**parameters, **url.query})

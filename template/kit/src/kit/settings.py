@@ -20,6 +20,8 @@ Host = Annotated[str, Field(pattern=r"^(\*\.)?[^*/:\s]+$")]
 Origins = Annotated[tuple[Origin, ...], NoDecode, BeforeValidator(_split)]
 Hosts = Annotated[tuple[Host, ...], NoDecode, BeforeValidator(_split)]
 
+LogLevel = Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(str.lower)]
+
 HeaderName = Annotated[str, Field(pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")]
 """The name of an HTTP header."""
 
@@ -41,9 +43,9 @@ class DatabaseSettings(BaseSettings):
     """The direct URL, for migrations. By default derived from DATABASE_URL."""
     database_pool_size: int = Field(default=10, ge=1, le=1000)
     """Connections of one process, and statements that it runs at the same time."""
-    database_pool_timeout: float = Field(default=5, gt=0)
+    database_pool_timeout: float = Field(default=5, gt=0, le=600)
     """Seconds that a request waits for a connection before a 503."""
-    database_statement_timeout: float = Field(default=10, gt=0)
+    database_statement_timeout: float = Field(default=10, ge=0.001, le=86_400)
     """Seconds that one statement may take before a 503."""
 
     @property
@@ -77,7 +79,7 @@ class Settings(DatabaseSettings):
     """Host names to answer to, comma separated; *.example.com works."""
     cors_origins: Origins = ()
     """Origins of web pages that may call, comma separated."""
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_level: LogLevel = "info"
     """The least level that is logged."""
     log_format: Literal["json", "text", "auto"] = "auto"
     """auto: text in a terminal, JSON lines elsewhere."""
