@@ -236,3 +236,25 @@ def test_a_migration_that_cannot_get_its_lock_gives_up_before_it_fails_a_request
         assert "LockNotAvailable) canceling statement due to lock timeout" in output
         until(lambda: service.process.poll() is not None or len(answers) > 10)
     assert set(answers.values()) == {201}
+
+
+def test_on_another_machine_the_tests_and_dev_only_say_what_is_pending(
+    project: Project, server: Postgres
+) -> None:
+    with server.session() as session:
+        session.execute("CREATE DATABASE elsewhere_test OWNER neondb_owner")
+    url = server.url("elsewhere_test", host="127.1")  # this machine, by a name that nothing knows
+    pytest_ = ("-m", "pytest", "tests/test_invariants.py", "-k", "keeps_them_apart")
+    code, output = result(python(project, url, *pytest_, TEST_DATABASE_URL=url))
+    assert code == 1
+    advice = (
+        "These revisions are pending. Run: uv run alembic upgrade head\n  774f87b22312 create task"
+    )
+    assert f"Exit: TEST_DATABASE_URL is elsewhere: set DATABASE_URL to it. {advice}" in output
+    assert result(python(project, url, "-m", "kit.migrations")) == (0, f"{advice}\n")
+    with server.session("elsewhere_test") as session:
+        session.execute("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'")
+        assert session.fetchall() == [(0,)]
+    upgrade(project, url)
+    code, output = result(python(project, url, *pytest_, TEST_DATABASE_URL=url))
+    assert code == 0, output

@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 import psycopg2
 import pytest
 from kit.dev.postgres import Server, embedded, until
+from kit.migrations import _database_url as migration_url
 
 AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="needs the rights of root")
 HOLD = """
@@ -261,3 +262,17 @@ def test_programs_out_of_reach_are_copied_and_a_damaged_copy_is_made_again(
     program.write_bytes(b"")
     with server:
         assert query(server, "SELECT 1") == "1"
+
+
+@pytest.mark.usefixtures("in_project")
+def test_the_shell_has_no_say_where_alembic_runs_on_it(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    misleading = ("PGHOST", "PGHOSTADDR", "https_proxy", "ALL_PROXY")
+    for name in misleading:
+        monkeypatch.setenv(name, "192.0.2.1")
+    monkeypatch.setenv("DATABASE_URL_UNPOOLED", "postgresql://user@192.0.2.1/production")
+    with migration_url() as url:
+        assert url.query["host"] == str(server.sockets)
+        assert not os.environ.keys() & set(misleading)

@@ -71,7 +71,7 @@ def database_url() -> Iterator[str]:
         if is_local(parse_url(url)):
             migrate(url)
         elif advice := pending(parse_url(url)):
-            pytest.exit(f"TEST_DATABASE_URL is on another machine. {advice}", 1)
+            pytest.exit(f"TEST_DATABASE_URL is elsewhere: set DATABASE_URL to it. {advice}", 1)
         yield url
 
 
