@@ -11,6 +11,7 @@ from alembic import command
 from kit.database import USER_ROLE, Database, UserDatabase
 from kit.database_url import parse_url
 from kit.dev.postgres import Server
+from kit.migrations import ROLE_FAULTS
 from kit.models import UserId
 from kit.testing.invariants import faults
 from kit.testing.servers import alembic_on, migrate
@@ -54,9 +55,9 @@ def connect(url: str | URL) -> Iterator[Connection]:
         ("DROP POLICY owner ON task", "a policy asks"),
         ("ALTER TABLE task DROP CONSTRAINT pk_task, ADD PRIMARY KEY (id, user_id)", "the primary"),
         ("CREATE UNIQUE INDEX ON task (title) WHERE false", "a unique index"),
-        ("CREATE UNIQUE INDEX ON task (title) INCLUDE (user_id)", "a unique index"),
-        ("CREATE UNIQUE INDEX ON task (lower(user_id), title)", "a unique index"),
-        ("ALTER TABLE task ADD EXCLUDE USING hash (title WITH =)", "a unique index"),
+        ("CREATE UNIQUE INDEX ON task (title) INCLUDE (user_id) WHERE false", "a unique index"),
+        ("CREATE UNIQUE INDEX ON task (lower(user_id), title) WHERE false", "a unique index"),
+        ("ALTER TABLE task ADD EXCLUDE USING hash (title WITH =) WHERE (false)", "a unique index"),
         (
             "CREATE TABLE a (user_id int4range, EXCLUDE USING gist (user_id WITH &&))",
             "an exclusion",
@@ -107,7 +108,7 @@ def test_a_mistake_is_noticed(connection: Connection, mistake: str, fault: str) 
 def test_what_keeps_users_apart_is_no_mistake(connection: Connection) -> None:
     right = (
         "CREATE POLICY unfinished ON task AS RESTRICTIVE USING (NOT completed)",
-        "CREATE UNIQUE INDEX ON task (user_id, title) INCLUDE (completed)",
+        "CREATE UNIQUE INDEX ON task (user_id, title) INCLUDE (completed) WHERE false",
         "ALTER TABLE task ADD parent uuid, ADD FOREIGN KEY (user_id, parent) REFERENCES task",
         f"CREATE TABLE country (code text PRIMARY KEY); GRANT SELECT ON country TO {ROLE}",
         "ALTER TABLE task ADD country text REFERENCES country",
@@ -115,6 +116,7 @@ def test_what_keeps_users_apart_is_no_mistake(connection: Connection) -> None:
         f"GRANT SELECT, DELETE ON titles TO {ROLE}",
         "CREATE VIEW the_owners_titles AS TABLE task",
         f"CREATE FUNCTION title() {DEFINER}; REVOKE ALL ON FUNCTION title() FROM PUBLIC",
+        "CREATE FUNCTION one() RETURNS int LANGUAGE sql AS ''SELECT 1''",
     )
     connection.execute(text(f"DO $$ BEGIN EXECUTE '{'; '.join(right)}'; END $$"))
     assert faults(connection) == []
@@ -124,7 +126,6 @@ def test_what_keeps_users_apart_is_no_mistake(connection: Connection) -> None:
     "damage",
     [
         "ALTER TABLE task DISABLE ROW LEVEL SECURITY",
-        "ALTER TABLE task FORCE ROW LEVEL SECURITY",
         "ALTER POLICY owner ON task USING (true)",
         "DROP POLICY owner ON task",
         "GRANT SELECT ON task TO PUBLIC",
@@ -144,7 +145,12 @@ def test_an_upgrade_repairs_a_restored_database(empty_database: str, damage: str
 
 
 def test_the_owner_of_the_tables_sees_every_row_to_dump_and_backfill(cluster: URL) -> None:
+    """Also where an earlier release had forced row security on it."""
     with database_of(cluster, "CREATEROLE") as url:
+        migrate(url)
+        with connect(url) as connection:
+            connection.execute(text("ALTER TABLE task FORCE ROW LEVEL SECURITY"))
+            connection.commit()
         migrate(url)
         assert_effective(url)
         with connect(url) as connection:
@@ -240,16 +246,28 @@ def test_two_services_in_one_cluster_cannot_reach_each_others_rows(cluster: URL)
         for url in (first, second):
             migrate(url)
             assert_effective(url)
+        restore_from(second, first)
+        migrate(second)
         for one, other in ((first, second), (second, first)):
             owner, database = make_url(one).username, make_url(other).database
             intruder = make_url(other).set(username=owner)
             assert not can_connect(intruder)
             as_dba(cluster, f'GRANT CONNECT ON DATABASE "{database}" TO "{owner}"')
             with connect(intruder) as connection:
-                for attempt in ("TABLE task", f'SET ROLE "{database}_user"'):
+                for role in (owner, f"{owner}_user", f"{database}_user"):
                     with pytest.raises(ProgrammingError, match="permission denied"):
-                        connection.exec_driver_sql(attempt)
+                        connection.exec_driver_sql(f'SET ROLE "{role}"; TABLE task')
                     connection.rollback()
+
+
+def restore_from(other: str, one: str) -> None:
+    """Leave in the database what restoring a dump of the other does: its policy and its grants."""
+    database, role = make_url(other).database, f'"{make_url(one).database}_user"'
+    with connect(other) as connection:
+        connection.exec_driver_sql(f"ALTER POLICY owner ON task TO {role}")
+        connection.exec_driver_sql(f"GRANT SELECT ON task TO {role}")
+        connection.exec_driver_sql(f'GRANT CONNECT ON DATABASE "{database}" TO PUBLIC')
+        connection.commit()
 
 
 def can_connect(url: URL) -> bool:
@@ -288,13 +306,26 @@ def test_only_the_roles_of_the_database_may_connect(cluster: URL) -> None:
 
 
 def test_a_role_that_migrates_as_the_owner_is_not_locked_out(cluster: URL) -> None:
-    with database_of(cluster, "CREATEROLE") as owned:
+    with database_of(cluster, "SUPERUSER") as owned:
         url = make_url(owned)
+        as_dba(cluster, f'CREATE ROLE "{url.database}_user"')  # of which no superuser is a member
         login = make_login(cluster, f'NOINHERIT IN ROLE "{url.username}"')
         as_dba(cluster, f'ALTER ROLE {login} SET role = "{url.username}"')
         for _ in range(2):
             migrate(url.set(username=login).render_as_string())
         assert_effective(owned)
+
+
+def test_where_everybody_could_create_objects_the_owner_still_can(cluster: URL) -> None:
+    """As PostgreSQL 14 made databases, of which the schema is the superuser's."""
+    with database_of(cluster, "CREATEROLE") as owned:
+        database = cluster.set(database=make_url(owned).database)
+        old = ("ALTER SCHEMA public OWNER TO postgres", "GRANT CREATE ON SCHEMA public TO PUBLIC")
+        as_dba(database, *old)
+        migrate(database.render_as_string())
+        with connect(owned) as connection:
+            connection.exec_driver_sql("CREATE TABLE another ()")
+            assert faults(connection) == []
 
 
 def test_a_role_that_does_not_own_the_database_migrates_and_says_what_its_owner_must_run(
@@ -355,6 +386,13 @@ def test_a_role_that_row_security_does_not_bind_is_refused_until_a_dba_mends_it(
         assert_effective(url)
 
 
+def test_a_running_service_can_ask_for_the_same_faults(database: Database) -> None:
+    def ask(connection: Connection) -> list[tuple[str, str]]:
+        return [(fault, remedy) for fault, remedy in connection.exec_driver_sql(ROLE_FAULTS)]
+
+    assert asyncio.run(database.unscoped(ask)) == []
+
+
 def test_a_renamed_database_is_secured_for_its_new_name_alone(cluster: URL) -> None:
     """As is one that was restored under another name: its policy is for a role of another one."""
     with database_of(cluster, "CREATEROLE") as url:
@@ -373,12 +411,23 @@ def test_a_renamed_database_is_secured_for_its_new_name_alone(cluster: URL) -> N
         as_dba(cluster, f'DROP ROLE "{old}_user"')
 
 
-@pytest.mark.parametrize("default", ["serial", "int DEFAULT nextval('free')"])
-def test_users_may_use_the_sequences_of_their_tables(empty_database: str, default: str) -> None:
+@pytest.mark.parametrize(
+    ("column", "sequence"),
+    [
+        ("serial", "task_number_seq"),
+        ("int DEFAULT nextval('free')", "free"),
+        ("int; ALTER SEQUENCE free OWNED BY task.number", "free"),
+    ],
+)
+def test_users_may_use_the_sequences_of_their_tables(
+    empty_database: str, column: str, sequence: str
+) -> None:
     migrate(empty_database)
     with connect(empty_database) as connection:
         connection.exec_driver_sql("CREATE SEQUENCE free")
-        connection.exec_driver_sql(f"ALTER TABLE task ADD number {default}")
+        connection.exec_driver_sql(f"ALTER TABLE task ADD number {column}")
         connection.commit()
     migrate(empty_database)
-    assert_effective(empty_database)
+    with connect(empty_database) as connection:
+        connection.execute(text(f"SELECT set_config('role', {USER_ROLE}, true)"))
+        assert connection.scalar(text("SELECT nextval(:sequence)"), {"sequence": sequence}) == 1
