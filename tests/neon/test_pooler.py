@@ -1,5 +1,6 @@
 """Many users through a transaction-mode pooler with two server connections."""
 
+import re
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,10 +12,19 @@ import httpx2
 import psycopg2
 import pytest
 
+from hooks.rendering import ROOT
 from tests.neon.pgbouncer import SERVER_CONNECTIONS
 from tests.neon.postgres import Postgres
 from tests.neon.programs import until
-from tests.neon.service import TASKS, Service, assert_stored_once, serve, writing
+from tests.neon.service import (
+    TASKS,
+    Service,
+    assert_stored_once,
+    python,
+    result,
+    serve,
+    writing,
+)
 from tests.projects import Project
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("neon")]
@@ -105,6 +115,20 @@ def test_users_see_their_own_tasks_only_and_leave_nothing_on_server_connections(
 def refused(service: Service) -> int:
     with service.user() as client:
         return client.delete(f"{TASKS}/{uuid4()}").status_code
+
+
+@pytest.mark.parametrize("way", ["direct", "pooled"])
+def test_hostile_uses_of_the_database_layer_reach_nobodys_rows(
+    project: Project, server: Postgres, database: str, url: str, way: str
+) -> None:
+    program = str(ROOT / "tests/kit/hostile.py")
+    settings = {"DATABASE_POOL_SIZE": "4", "DATABASE_STATEMENT_TIMEOUT": "0.5"}
+    direct = server.url(database)
+    attack = python(project, url if way == "pooled" else direct, program, "1", **settings)
+    code, said = result(attack)
+    assert code == 0, said
+    counts = re.findall(r"^{'statements': (\d+), 'looks': (\d+)", said, re.MULTILINE)
+    assert [min(map(int, each)) > 300 for each in counts] == [True], said
 
 
 def test_server_connections_lost_behind_a_pooler_are_a_503_and_lose_or_repeat_no_write(
