@@ -99,6 +99,10 @@ def default(value: ast.expr | None) -> str:
     return "required" if value is None else shown(ast.literal_eval(value))
 
 
+def test_the_first_command_is_one_short_line() -> None:
+    assert len(readme.START) <= 130
+
+
 def test_ci_runs_exactly_the_command_that_the_readme_gives_for_the_tests() -> None:
     script = (ROOT / ".ci/run").read_text("utf-8").splitlines()
     assert script[-1] == readme.TEST

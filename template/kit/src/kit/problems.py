@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
 from kit.errors import ServiceError
-from kit.observability import path_of, request_id
+from kit.observability import request_id
 
 PROBLEM_JSON = "application/problem+json"
 
@@ -128,6 +128,12 @@ def _is_unanswered_root(request: Request) -> bool:
 def _methods(request: Request) -> set[str]:
     """All methods of a path. The framework names those of the first route that matches it."""
     return set().union(*(route.methods or () for route in routes_at(request.scope)))
+
+
+def path_of(scope: Scope) -> str:
+    """The path below the prefix that a gateway puts before it (`--root-path`)."""
+    path: str = scope["path"]
+    return path.removeprefix(scope.get("root_path", ""))
 
 
 def routes_at(scope: Scope) -> list[Any]:
