@@ -35,10 +35,16 @@ def rendered(template: Path, shared: Path, folder: Path) -> Project:
 
 
 @pytest.fixture(scope="module")
-def project(template: Path, shared: Path) -> Iterator[Project]:
-    """The tests share it, and its database: each has users of its own."""
+def shared_project(template: Path, shared: Path) -> Iterator[Project]:
     with passable_folder() as folder:
         yield rendered(template, shared, folder)
+
+
+@pytest.fixture
+def project(shared_project: Project) -> Project:
+    """The tests share it, and its database: each has users of its own."""
+    shared_project.sync()  # the environment is that of the project which was synced last
+    return shared_project
 
 
 @pytest.fixture

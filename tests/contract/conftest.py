@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import ssl
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -17,7 +16,7 @@ import pytest
 
 from hooks.rendering import render
 from tests.projects import UV, Project, project_environment
-from tests.servers import Server, running
+from tests.servers import NO_TLS, Server, running
 
 HEADER = "X-User-ID"
 SERVE = [UV, "run", "--no-sync", "uvicorn", "app.main:app", "--port", "{port}"]
@@ -29,9 +28,6 @@ with Server() as server:
     print(server.url(), flush=True)
     sys.stdin.read()
 """
-
-# By default each client would read all certificates, for 20 ms.
-NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 NewUser = Callable[[], httpx2.Client]
 Serve = Callable[[dict[str, str]], AbstractContextManager[Server]]

@@ -7,8 +7,8 @@ import httpx2
 import pytest
 
 from hooks.rendering import ROOT
-from tests.contract.conftest import HEADER, NO_TLS, Node, Serve, run
-from tests.servers import Server
+from tests.contract.conftest import HEADER, Node, Serve, run
+from tests.servers import NO_TLS, Server
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("contract")]
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import httpx2
 import pytest
 
-from tests.contract.conftest import NO_TLS, Serve
+from tests.contract.conftest import Serve
+from tests.servers import NO_TLS
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("contract")]
 
