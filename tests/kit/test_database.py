@@ -258,6 +258,22 @@ def test_a_request_that_is_cancelled_keeps_its_turn_until_its_thread_is_free(
     database.dispose()
 
 
+def test_slow_calls_in_asyncios_own_threads_make_no_statement_wait(alice: UserDatabase) -> None:
+    """There are as many of those as CPUs, and some; the database has its own."""
+    release = Event()
+
+    async def count_meanwhile() -> int:
+        slow = [asyncio.create_task(asyncio.to_thread(release.wait, 30)) for _ in range(99)]
+        await asyncio.sleep(0)  # they begin
+        (row,) = await alice.execute(select(func.count().label("tasks")).select_from(Task))
+        assert not any(call.done() for call in slow)
+        release.set()
+        await asyncio.gather(*slow)
+        return int(row["tasks"])
+
+    assert asyncio.run(count_meanwhile()) == 1
+
+
 def test_a_user_without_a_name_sees_nothing(database: Database, alice: UserDatabase) -> None:
     assert count(alice) == 1
     nameless = UserDatabase(database, "")  # type: ignore[arg-type]  # what a careless seam returns
