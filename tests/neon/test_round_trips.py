@@ -50,6 +50,13 @@ def test_an_operation_is_one_round_trip(wired: Wired, operation: str) -> None:
     assert wired.network.round_trips - before == 1
 
 
+def test_a_create_with_a_key_is_one_round_trip_each_time_it_is_sent(wired: Wired) -> None:
+    before = wired.network.round_trips
+    key = {"Idempotency-Key": "a key"}
+    ids = {wired.alice.post(TASKS, json=TASK, headers=key).json()["id"] for _ in range(2)}
+    assert (len(ids), wired.network.round_trips - before) == (1, 2)
+
+
 def test_a_request_that_is_refused_needs_no_database(wired: Wired) -> None:
     before = wired.network.round_trips
     assert wired.alice.post(TASKS, json={}).status_code == 400
