@@ -69,8 +69,9 @@ class Database:
         )
         event.listen(self._engine, "before_cursor_execute", _apply_scope, retval=True)
         event.listen(self._engine, "checkout", _check_alive)
-        # One thread a connection.
+        # One thread a connection. A turn is the right to one of them.
         self._threads = ThreadPoolExecutor(settings.database_pool_size, "database")
+        self._turns = asyncio.Semaphore(settings.database_pool_size)
 
     async def unscoped(self, work: Callable[[Connection], T]) -> T:
         """Run `work` with the rights of the URL's own role, to check the database itself."""
@@ -82,20 +83,27 @@ class Database:
         Raises Unavailable if the database cannot be reached, is silent for longer than a statement
         may take, or has no free connection within DATABASE_POOL_TIMEOUT.
         """
+        try:
+            async with asyncio.timeout(self.settings.database_pool_timeout):
+                await self._turns.acquire()
+        except TimeoutError:
+            raise Unavailable("The service is busy. Try again.") from None
         borrowed: list[Any] = []
         in_context = copy_context().run  # what the thread logs has the request's id
-        running = self._threads.submit(in_context, self._work, work, user_id, borrowed)
-        future = asyncio.wrap_future(running)
+        future = asyncio.get_running_loop().run_in_executor(
+            self._threads, in_context, self._work, work, user_id, borrowed
+        )
+        future.add_done_callback(self._give_back)
         patience = self.settings.database_statement_timeout + GRACE
-        try:
-            await asyncio.wait([future], timeout=self.settings.database_pool_timeout)
-            if running.cancel():  # no thread has begun with it
-                raise Unavailable("The service is busy. Try again.")
-            while not (await asyncio.wait([future], timeout=patience))[0]:
-                _hang_up(borrowed)
-            return future.result()
-        finally:
-            future.cancel()  # the request may be gone, and its turn yet to come
+        while not (await asyncio.wait([future], timeout=patience))[0]:
+            _hang_up(borrowed)
+        return future.result()
+
+    def _give_back(self, done: asyncio.Future[Any]) -> None:
+        """The thread is free, perhaps long after its request was cancelled."""
+        self._turns.release()
+        if not done.cancelled():
+            done.exception()  # else asyncio complains that nobody asked
 
     def _work(self, work: Callable[[Connection], T], user_id: str | None, borrowed: list[Any]) -> T:
         """What `run` does in the thread. `borrowed` holds the driver's connection meanwhile."""
