@@ -114,7 +114,7 @@ def test_the_commands_of_the_page_restore_every_users_rows(
     server = source.server if cluster == "same" else elsewhere
     restored = replace(source, server=server, database=server.create_database(source.owner))
     said = restored.take(step, project)
-    assert ("Row security is effective on task." in said) == (step is RESTORE)
+    assert ("reaches the tables of this code, with row security." in said) == (step is RESTORE)
     assert_right(restored)
     # Only the role that does not exist is complained about, and only if it is asked for.
     old = users_of(source.database)
