@@ -4,12 +4,10 @@ Two layers say so, the filters in the repository and row security in the databas
 in turn, by a change to the source: the other one holds, and the project's own tests notice.
 """
 
-import hmac
 import os
 import re
 import shutil
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -21,8 +19,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from hooks.rendering import ROOT, render
-from tests.documents import steps
-from tests.many_users import TASKS, ManyUsers
+from tests.many_users import ManyUsers
 from tests.projects import UV, Project, passable_folder, project_environment
 from tests.servers import running
 
@@ -32,7 +29,6 @@ pytestmark = [
     pytest.mark.xdist_group("isolation"),
 ]
 
-PAGE = (ROOT / "docs/isolation.md").read_text("utf-8")
 DEBIAN = Path("/usr/lib/postgresql/15/bin")
 
 HEADER = "X-Subject"
@@ -230,46 +226,6 @@ def test_types_refuse_a_user_that_nobody_vouches_for(project: Project) -> None:
     (project.root / "app/mistakes.py").unlink()
     lines = re.findall(r"^app/mistakes.py:(\d+): error", said, re.MULTILINE)
     assert lines == ["7", "8", "9", "10", "11"], said
-
-
-def test_the_documented_authentication_works_as_it_stands(
-    template: Path, folder: Path, project: Project
-) -> None:
-    root = render(template, folder / "authenticated", {"user_id_header": HEADER})
-    project = replace(project, root=root)
-    for step in steps(PAGE):
-        step.take(project)
-    (identity,) = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
-    (root / "app/identity.py").write_text(identity, "utf-8")
-    for command in ("ruff check", "ruff format --check", "mypy"):
-        project.uv_run(*command.split(), "app", "tests")
-    project.uv_run("pytest")
-
-    secret = "a secret of more than thirty-two characters"  # noqa: S105 - the test's own
-    later, earlier = int(time.time()) + 60, int(time.time()) - 60
-    good, stale = f"al.ice.{later}", f"alice.{earlier}"
-    with serving(project, IDENTITY_SECRET=secret) as client:
-        created = client.post(TASKS, json={"title": "hers"}, headers=bearer(good, secret))
-        assert (created.status_code, created.json()["user_id"]) == (201, "al.ice")
-        for refused in (
-            {},
-            {HEADER: "al.ice"},
-            bearer(stale, secret),
-            bearer(good, "another secret"),
-            {"Authorization": bearer(good, secret)["Authorization"].replace("al.", "bob.")},
-            {"Authorization": "Bearer a.1.b"},
-            {"Authorization": f"Basic {good}"},
-        ):
-            answer = client.get(TASKS, headers=refused)
-            assert (answer.status_code, answer.headers["WWW-Authenticate"]) == (401, "Bearer")
-        document = client.get("/openapi.json").json()
-        (scheme,) = document["components"]["securitySchemes"].values()
-        assert (scheme["type"], scheme["scheme"]) == ("http", "bearer")
-
-
-def bearer(signed: str, secret: str) -> dict[str, str]:
-    signature = hmac.new(secret.encode(), signed.encode(), "sha256").hexdigest()
-    return {"Authorization": f"Bearer {signed}.{signature}"}
 
 
 ON_DEBIAN = f"""
