@@ -2,8 +2,13 @@
 
 import hmac
 import json
+import os
 import re
+import shutil
+import signal
+import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +23,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from hooks.rendering import ROOT, render
-from tests.contract.conftest import NO_TLS, POSTGRES
+from tests.contract.conftest import NO_TLS, POSTGRES, run
 from tests.documents import Step, steps
 from tests.identity_provider import (
     AUDIENCE,
@@ -456,3 +461,57 @@ def test_an_address_of_keys_for_which_anyone_could_answer_is_refused(project: Pr
     said = replace(project, environment=environment).uv_run("python", "-c", LOAD)
     refusals = re.findall(r"^  JWKS_URL: .+\. Set it to the address", said, re.MULTILINE)
     assert len(refusals) == len(REFUSED), said
+
+
+@pytest.fixture(scope="module")
+def better_auth(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx2.Client]:
+    folder = tmp_path_factory.mktemp("better_auth")
+    shutil.copytree(ROOT / "tests/better_auth", folder, dirs_exist_ok=True)
+    install = "npm install --silent --ignore-scripts --no-audit --no-fund"
+    run(install.split(), folder)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    node = Path(sys.executable).with_name("node")
+    command = [str(node), "server.js", str(port)]
+    with subprocess.Popen(
+        command, cwd=folder, stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+            with httpx2.Client(base_url=f"http://127.0.0.1:{port}", verify=NO_TLS) as client:
+                yield client
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)  # `node` is a script that starts the real one
+
+
+def sign_up(better_auth: httpx2.Client, name: str) -> tuple[str, str, str]:
+    """The id of a new user, their session token, and their JWT."""
+    better_auth.cookies.clear()
+    user = {"name": name, "email": f"{name}@example.com", "password": "correct horse"}
+    signed_up = better_auth.post("/api/auth/sign-up/email", json=user)
+    assert signed_up.status_code == 200, signed_up.text
+    token = better_auth.get("/api/auth/token").json()["token"]
+    return signed_up.json()["user"]["id"], signed_up.json()["token"], token
+
+
+def test_users_of_better_auth_each_see_their_own_tasks(
+    serve: Serve, better_auth: httpx2.Client
+) -> None:
+    url = str(better_auth.base_url).rstrip("/")
+    row = next(line for line in PAGE.splitlines() if line.startswith("| Better Auth"))
+    issuer, audience, jwks = re.findall(r"`(<baseURL>\S*)`", row)
+    names = {"JWT_ISSUER": issuer, "JWT_AUDIENCE": audience, "JWKS_URL": jwks}
+    settings = {name: value.replace("<baseURL>", url) for name, value in names.items()}
+    with serve(settings, "app.main") as client:
+        alice, session, hers = sign_up(better_auth, "alice")
+        bob, _, his = sign_up(better_auth, "bob")
+        task = client.post(TASKS, json={"title": "hers"}, headers=bearer(hers)).json()
+        assert task["user_id"] == alice != bob
+        assert client.post(TASKS, json={"title": "his"}, headers=bearer(his)).status_code == 201
+        for token, title in ((hers, "hers"), (his, "his")):
+            assert [each["title"] for each in ask(client, token).json()["items"]] == [title]
+        assert client.get(f"{TASKS}/{task['id']}", headers=bearer(his)).status_code == 404
+        refused = ask(client, session)
+        assert (refused.status_code, refused.headers["WWW-Authenticate"]) == (401, INVALID)
