@@ -13,13 +13,13 @@ from pathlib import Path
 from hooks.rendering import TEMPLATE
 
 BUDGETS = {
-    "kit, what runs": 960,
+    "kit, what runs": 975,
     "kit.testing": 260,
     "kit.dev": 220,
     "app": 240,
     "app/tasks": 150,
     "tests": 220,
-    "all": 1_750,
+    "all": 1_770,
 }
 FOLDERS = {
     "kit.testing": "kit/src/kit/testing",

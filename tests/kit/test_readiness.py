@@ -28,7 +28,10 @@ BROKEN = {
     "no role": ("DROP OWNED BY {users}; DROP ROLE {users}", "task has no row security"),
     "a role that can log in": ("ALTER ROLE {users} LOGIN", "The role {users} can log in"),
     "a powerful role": ("GRANT pg_read_all_data TO {users}", "The role {users} is a member of pg_"),
-    "no right to the schema": ("REVOKE ALL ON SCHEMA public FROM PUBLIC", "task or a column of it"),
+    "no right to the schema": (
+        "REVOKE ALL ON SCHEMA public FROM PUBLIC",
+        "There is no table task, or a column of it is missing",
+    ),
     "another schema": (
         'CREATE SCHEMA "My App"; ALTER TABLE task SET SCHEMA "My App";'
         'ALTER TABLE alembic_version SET SCHEMA "My App"',

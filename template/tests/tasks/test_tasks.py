@@ -98,7 +98,9 @@ def test_the_longest_texts_are_counted_in_characters(alice: httpx2.Client) -> No
 def test_put_replaces_the_whole_task(alice: httpx2.Client) -> None:
     task = create(alice, description="2 l")
     path, whole = f"{TASKS}/{task['id']}", {"title": "a", "description": "", "completed": True}
-    replaced = alice.put(path, json=whole).json()
+    response = alice.put(path, json=whole)
+    assert response.status_code == 200, response.text
+    replaced = response.json()
     assert replaced == {**task, **whole, "updated_at": replaced["updated_at"]}
     assert replaced["updated_at"] > task["updated_at"]
     for field in whole:

@@ -82,6 +82,7 @@ class TextFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         extra = {name: value for name, value in record.__dict__.items() if name not in _STANDARD}
+        extra["request_id"] = request_id.get()
         fields = "".join(f" {name}={value}" for name, value in extra.items() if value is not None)
         return f"{super().format(record)}{fields}"
 

@@ -14,8 +14,8 @@ SERVER_FAULTS = Path(__file__).with_name("server_faults.sql").read_text("utf-8")
 NOT_CURRENT = "The schema is not the one of this code. Run: alembic upgrade head"
 NO_USE = "The users' role may not use {}. Run: alembic upgrade head"
 NOT_SEEN = (
-    "{} or a column of it is not seen. Run: alembic upgrade head, or if it was changed by hand,"
-    " alembic revision --autogenerate before it"
+    "There is no table {}, or a column of it is missing. Run: alembic upgrade head. If that changes"
+    " nothing, run before it: alembic revision --autogenerate"
 )
 UNDEFINED = {"42P01", "42703"}
 """SQLSTATE: undefined_table, undefined_column."""

@@ -16,10 +16,7 @@ from kit.dev.postgres import Server, forget_shell, until
 from kit.settings import DatabaseSettings
 
 UVICORN = "uvicorn app.main:app --http h11 --reload --reload-dir app --reload-dir kit/src"
-GREETING = """
-  Docs  http://127.0.0.1:{}/docs
-  User  {}: alice
-  Data  {}"""
+GREETING = "\n  Docs  http://127.0.0.1:{}/docs{}\n  Data  {}"
 
 received: list[int] = []  # signals: none of them interrupts a start or a stop
 
@@ -41,7 +38,9 @@ def main() -> None:
         url = DatabaseSettings.load().migration_url
         run("alembic upgrade head" if is_local(url) else "kit.migrations")
         data = server.url() if server else f"{url.query.get('host', url.host)}/{url.database}"
-        print(GREETING.format(port, os.environ.get("USER_ID_HEADER"), data), flush=True)
+        header = os.environ.get("USER_ID_HEADER")
+        user = f"\n  User  {header}: alice" if header else ""
+        print(GREETING.format(port, user, data), flush=True)
         run(f"{UVICORN} --port {port} --timeout-graceful-shutdown 2")
 
 

@@ -21,6 +21,8 @@ from kit.dev.postgres import Server, forget_shell
 from kit.migrations import pending
 from kit.testing.servers import migrate, serve
 
+pytest.register_assert_rewrite("kit.testing.invariants")
+
 Credentials = Callable[[str], Mapping[str, str]]
 NewUser = Callable[[], httpx2.Client]
 
