@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from hooks.rendering import ROOT, render
-from tests.contract.conftest import NO_TLS, POSTGRES, run
+from tests.contract.conftest import POSTGRES, run
 from tests.documents import Step, steps
 from tests.identity_provider import (
     AUDIENCE,
@@ -40,7 +40,7 @@ from tests.identity_provider import (
     silent,
 )
 from tests.projects import UV, Project, passable_folder, project_environment
-from tests.servers import running
+from tests.servers import NO_TLS, running
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("authenticate")]
 
