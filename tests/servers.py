@@ -53,14 +53,19 @@ class Server:
         return False
 
 
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+    return port
+
+
 @contextmanager
 def running(
     command: Sequence[str], folder: Path, environment: Mapping[str, str], user_id_header: str
 ) -> Iterator[Server]:
     """Run `command`, where `{port}` is a free one, until the server that it starts is ready."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     with tempfile.TemporaryFile("w+", encoding="utf-8") as log:
         process = subprocess.Popen(
             [part.replace("{port}", str(port)) for part in command],
