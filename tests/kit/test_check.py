@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from kit.check import Finding, findings
 from kit.database_url import parse_url
 from kit.settings import DatabaseSettings
@@ -30,6 +31,24 @@ def test_nothing_fails_on_a_migrated_database(database_url: str) -> None:
     assert ("ok", "DATABASE_URL reaches the tables of this code, with row security.") in found(
         settings
     )
+
+
+def test_httptools_fails(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """With it, uvicorn takes the body of a request for another request."""
+    (tmp_path / "httptools").mkdir()
+    (tmp_path / "httptools/__init__.py").touch()
+    settings = make_settings("postgresql://127.0.0.1:1/nowhere")
+    assert not [finding for finding in found(settings) if "httptools" in finding.text]
+    monkeypatch.syspath_prepend(tmp_path)
+    assert found(settings)[0].verdict == "FAIL"
+    assert "httptools" in found(settings)[0].text
+
+
+def test_a_header_that_anyone_could_set_is_worth_a_note(database_url: str) -> None:
+    text = "Let only a gateway that sets X-Login itself reach the service."
+    assert ("note", text) in found(make_settings(database_url, user_id_header="X-Login"))
+    verified = DatabaseSettings(_env_file=None, database_url=database_url)
+    assert not [finding for finding in found(verified) if "gateway" in finding.text]
 
 
 def test_a_schema_that_is_not_the_codes_fails(empty_database: str) -> None:
@@ -62,5 +81,5 @@ def test_a_script_learns_from_the_exit_status_that_a_database_is_out_of_reach() 
         check=False,
     )
     assert checked.returncode == 1
-    assert checked.stdout.startswith("FAIL  DATABASE_URL does not work: ")
+    assert "\nFAIL  DATABASE_URL does not work: " in checked.stdout
     assert "secret" not in checked.stdout + checked.stderr

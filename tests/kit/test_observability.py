@@ -35,6 +35,11 @@ def test_nothing_below_api_is_ever_cached(
         assert client.get(path).headers["Cache-Control"] == "no-store"
 
 
+@pytest.mark.parametrize("path", [TASKS, f"{TASKS}/7", "/nothing", "/healthz", "/docs", "/"])
+def test_no_browser_guesses_another_type(nobody: httpx2.Client, path: str) -> None:
+    assert nobody.get(path).headers["X-Content-Type-Options"] == "nosniff"
+
+
 @pytest.fixture(scope="module")
 def page(settings: Settings) -> Iterator[httpx2.Client]:
     """A web page of an origin that may call."""

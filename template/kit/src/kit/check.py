@@ -7,6 +7,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
@@ -35,6 +36,10 @@ async def main() -> int:
 
 async def findings(settings: DatabaseSettings) -> AsyncIterator[Finding]:
     """All that can be found out, in order: what does not reach the database ends it."""
+    if find_spec("httptools"):
+        yield Finding("FAIL", "httptools is installed. A body could name another user: remove it.")
+    if header := getattr(settings, "user_id_header", None):  # unless the service verifies callers
+        yield Finding("note", f"Let only a gateway that sets {header} itself reach the service.")
     if is_neon(settings.database_url) and settings.database_url == settings.migration_url:
         yield Finding("note", "DATABASE_URL is Neon's direct host: take the pooled one.")
     if "-pooler." in str(settings.migration_url.host):

@@ -36,7 +36,7 @@ class RequestMiddleware:
         given = Headers(scope=scope).get("x-request-id", "")
         id_ = given if _REQUEST_ID.fullmatch(given) else uuid4().hex
         request_id.set(id_)
-        headers = {"X-Request-ID": id_}
+        headers = {"X-Request-ID": id_, "X-Content-Type-Options": "nosniff"}
         if "/api/" in scope["path"]:  # also below the prefix of a gateway
             headers["Cache-Control"] = "no-store"
         line = {"method": scope["method"], "status": 500}
