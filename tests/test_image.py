@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from signal import SIGTERM
 
+import httpx2
 import pytest
 import yaml
 
@@ -90,11 +91,12 @@ def test_the_image_migrates_serves_is_healthy_and_stops(
     services = yaml.safe_load((project.root / "compose.yaml").read_text("utf-8"))["services"]
     settings = {**services["app"]["environment"], "DATABASE_URL": database_url}
 
-    def run(command: list[str]) -> int:
-        return subprocess.call(command, cwd=image.at("."), env={**image.environment, **settings})
+    def run(command: list[str], **others: str) -> int:
+        environment = {**image.environment, **settings, **others}
+        return subprocess.call(command, cwd=image.at("."), env=environment)
 
     assert run(services["migrate"]["command"]) == 0
-    serve = [word.replace("8000", "{port}") for word in image.command]
+    serve = ["env", "PORT={port}", *image.command]
     with running(
         serve, image.at("."), {**image.environment, **settings}, settings["USER_ID_HEADER"]
     ) as server:
@@ -102,7 +104,21 @@ def test_the_image_migrates_serves_is_healthy_and_stops(
         assert server.tasks("alice") == ["Buy milk"]
         assert server.tasks("bob") == []
         port = server.url.rpartition(":")[2]
-        health_check = [word.replace("8000", port) for word in image.health_check]
-        assert run(health_check) == 0
+        assert httpx2.get(f"http://[::1]:{port}/healthz").status_code == 200
+        for proxy in ("http_proxy", "ALL_PROXY"):
+            assert run(image.health_check, PORT=port, **{proxy: "http://127.0.0.1:1"}) == 0
+        assert run(image.health_check, PORT=port, HOST="::1") == 0
         assert server.signal(SIGTERM) == -SIGTERM
-    assert run(health_check) == 1
+    assert run(image.health_check, PORT=port) == 1
+
+
+def test_the_image_listens_where_the_platform_says(image: Image) -> None:
+    """What it runs by default, and with HOST and PORT, as the shell sees it."""
+    (program, option, script) = image.command
+    shown = [program, option, script.replace("exec uvicorn", "echo", 1)]
+    for given, listens in {
+        (): "--host --port 8000",
+        ("PORT=9", "HOST=127.0.0.1"): "--host 127.0.0.1 --port 9",
+    }.items():
+        said = subprocess.check_output(["env", *given, *shown], env={"PATH": "/bin"}, text=True)
+        assert " ".join(said.split()).startswith(f"app.main:app {listens} --http h11 ")
