@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from hooks.rendering import render
+from hooks.rendering import ROOT, render
 from tests.choices import ALL_ON, GITLAB
 from tests.projects import ANSWERS
 
@@ -141,6 +141,68 @@ def test_no_target_lets_strangers_in_or_asks_the_database_again_and_again(projec
     probed += [app[f"{when}Probe"]["httpGet"]["path"] for when in ("liveness", "readiness")]
     assert set(probed) == {"/healthz"}
     assert app["startupProbe"]["httpGet"]["path"] == "/readyz"
+
+
+OPENS = ["Dockerfile", "compose.yaml", "fly.toml", "render.yaml", "kubernetes/service.yaml"]
+
+
+@pytest.mark.parametrize("name", OPENS)
+def test_what_makes_the_service_reachable_says_first_what_must_stand_in_front(
+    project: Path, name: str
+) -> None:
+    lines = (project / name).read_text("utf-8").splitlines()
+    assert all(line.startswith("# ") for line in lines[:2])
+    said = " ".join(line.removeprefix("# ") for line in lines[:2])
+    header = load(project / ".copier-answers.yml")["user_id_header"]
+    for words in ("can name any user", "gateway", "authenticates callers", "drops the one"):
+        assert words in said
+    assert header in said or "USER_ID_HEADER" in said
+
+
+def test_services_that_stay_restart_alike(project: Path) -> None:
+    services = load(project / "compose.yaml")["services"]
+    restarts = {name: service.get("restart") for name, service in services.items()}
+    assert restarts == {"app": "unless-stopped", "migrate": None, "database": "unless-stopped"}
+
+
+def test_every_image_has_a_version(project: Path) -> None:
+    images = [
+        each["image"]
+        for each in load(project / "compose.yaml")["services"].values()
+        if "image" in each
+    ]
+    images += [
+        each["image"] for each in (*pod(project)["initContainers"], *pod(project)["containers"])
+    ]
+    assert len(images) == 3
+    for image in images:
+        assert re.search(r":\d[\w.-]*$", image), image
+
+
+@pytest.mark.parametrize("file", ["copier.yml", "docs/start.md"])
+def test_the_first_commit_is_on_the_branch_that_ci_watches(
+    project: Path, tmp_path: Path, file: str
+) -> None:
+    text = (ROOT / file).read_text("utf-8")
+    (init,) = re.findall(r"^ *(git init.*)$", text, re.MULTILINE)
+    (watched,) = re.findall(
+        r"branches: \[(.+)\]", (project / ".github/workflows/ci.yml").read_text("utf-8")
+    )
+    other = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "init.defaultBranch"}
+    environment = {**os.environ, **other, "GIT_CONFIG_VALUE_0": "trunk"}
+    subprocess.run(["bash", "-c", init], cwd=tmp_path, env=environment, check=True)
+    branch = subprocess.check_output(["git", "symbolic-ref", "--short", "HEAD"], cwd=tmp_path)
+    assert branch.decode().strip() == watched
+
+
+def test_the_neon_branch_is_deleted_after_the_tests_that_use_it(project: Path) -> None:
+    """One group a pull request: once merged, its ref is the base branch's, its number the same."""
+    neon = load(project / ".github/workflows/neon.yml")
+    assert neon["env"]["BRANCH"].endswith("${{ github.event.number }}")
+    group = neon["concurrency"]["group"]
+    assert "github.event.number" in group
+    assert "ref" not in group
+    assert "cancel-in-progress" not in neon["concurrency"]
 
 
 def test_every_ci_runs_the_commands_that_the_readme_gives(projects: list[Path]) -> None:
