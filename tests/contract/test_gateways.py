@@ -20,10 +20,10 @@ import httpx2
 import pytest
 
 from hooks.rendering import ROOT
-from tests.contract.conftest import HEADER, NO_TLS
+from tests.contract.conftest import HEADER
 from tests.contract.raw import chunked
 from tests.documents import section
-from tests.servers import Server, free_port
+from tests.servers import NO_TLS, Server, free_port
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("contract")]
 
