@@ -5,7 +5,7 @@ import re
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -49,6 +49,16 @@ ANSWERS: Mapping[str, Mapping[str, Any]] = {
     "unicode": UNICODE,
     "longest": LONGEST,
 }
+
+
+POSTGRES = """
+import sys
+from kit.dev.postgres import Server
+
+with Server() as server:
+    print(server.url(), flush=True)
+    sys.stdin.read()
+"""
 
 
 @dataclass(frozen=True)
@@ -105,3 +115,22 @@ def project_environment(shared: Path) -> dict[str, str]:
         "UV_PROJECT_ENVIRONMENT": str(shared / "venv"),
         "MYPY_CACHE_DIR": str(shared / "mypy"),
     }
+
+
+@contextmanager
+def migrated_database(project: Project) -> Iterator[str]:
+    """The URL of a temporary PostgreSQL of the project's, with its schema."""
+    process = subprocess.Popen(
+        [UV, "run", "--no-sync", "python", "-c", POSTGRES],
+        cwd=project.root,
+        env=project.environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        assert process.stdout is not None
+        url = process.stdout.readline().strip()
+        environment = {**project.environment, "DATABASE_URL": url}
+        replace(project, environment=environment).uv_run("alembic", "upgrade", "head")
+        yield url

@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from hooks.rendering import ROOT, render
-from tests.contract.conftest import POSTGRES, run
+from tests.contract.conftest import run
 from tests.documents import Step, steps
 from tests.identity_provider import (
     AUDIENCE,
@@ -39,7 +39,7 @@ from tests.identity_provider import (
     respond,
     silent,
 )
-from tests.projects import UV, Project, passable_folder, project_environment
+from tests.projects import UV, Project, migrated_database, passable_folder, project_environment
 from tests.servers import NO_TLS, running
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("authenticate")]
@@ -103,19 +103,7 @@ def project(followed: Followed) -> Project:
 
 @pytest.fixture(scope="module")
 def database_url(project: Project) -> Iterator[str]:
-    process = subprocess.Popen(
-        [UV, "run", "--no-sync", "python", "-c", POSTGRES],
-        cwd=project.root,
-        env=project.environment,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    with process:
-        assert process.stdout is not None
-        url = process.stdout.readline().strip()
-        environment = {**project.environment, "DATABASE_URL": url}
-        replace(project, environment=environment).uv_run("alembic", "upgrade", "head")
+    with migrated_database(project) as url:
         yield url
 
 

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
@@ -15,20 +15,11 @@ import httpx2
 import pytest
 
 from hooks.rendering import render
-from tests.projects import UV, Project, project_environment
+from tests.projects import UV, Project, migrated_database, project_environment
 from tests.servers import NO_TLS, Server, running
 
 HEADER = "X-User-ID"
 SERVE = [UV, "run", "--no-sync", "uvicorn", "app.main:app", "--port", "{port}"]
-POSTGRES = """
-import sys
-from kit.dev.postgres import Server
-
-with Server() as server:
-    print(server.url(), flush=True)
-    sys.stdin.read()
-"""
-
 NewUser = Callable[[], httpx2.Client]
 Serve = Callable[[dict[str, str]], AbstractContextManager[Server]]
 
@@ -45,19 +36,7 @@ def project(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Project
 
 @pytest.fixture(scope="session")
 def database_url(project: Project) -> Iterator[str]:
-    process = subprocess.Popen(
-        [UV, "run", "--no-sync", "python", "-c", POSTGRES],
-        cwd=project.root,
-        env=project.environment,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    with process:
-        assert process.stdout is not None
-        url = process.stdout.readline().strip()
-        environment = {**project.environment, "DATABASE_URL": url}
-        replace(project, environment=environment).uv_run("alembic", "upgrade", "head")
+    with migrated_database(project) as url:
         yield url
 
 
