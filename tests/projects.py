@@ -118,19 +118,25 @@ def project_environment(shared: Path) -> dict[str, str]:
 
 
 @contextmanager
-def migrated_database(project: Project) -> Iterator[str]:
-    """The URL of a temporary PostgreSQL of the project's, with its schema."""
-    process = subprocess.Popen(
+def temporary_postgres(project: Project) -> Iterator[str]:
+    """The URL of an empty database on the PostgreSQL that the project's tests run on."""
+    with subprocess.Popen(
         [UV, "run", "--no-sync", "python", "-c", POSTGRES],
         cwd=project.root,
         env=project.environment,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-    )
-    with process:
+    ) as process:
         assert process.stdout is not None
-        url = process.stdout.readline().strip()
+        yield process.stdout.readline().strip()
+        process.communicate()
+
+
+@contextmanager
+def migrated_database(project: Project) -> Iterator[str]:
+    """The same, with the schema of the project."""
+    with temporary_postgres(project) as url:
         environment = {**project.environment, "DATABASE_URL": url}
         replace(project, environment=environment).uv_run("alembic", "upgrade", "head")
         yield url

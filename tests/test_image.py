@@ -12,7 +12,7 @@ import yaml
 
 from hooks.rendering import render
 from tests.dockerfile import Image, build
-from tests.projects import UV, Project, passable_folder, project_environment
+from tests.projects import UV, Project, passable_folder, project_environment, temporary_postgres
 from tests.servers import running
 
 pytestmark = [
@@ -20,15 +20,6 @@ pytestmark = [
     pytest.mark.skipif(os.name != "posix", reason="uses signals"),
     pytest.mark.xdist_group("image"),
 ]
-
-POSTGRES = """
-import sys
-from kit.dev.postgres import Server
-
-with Server() as server:
-    print(server.url(), flush=True)
-    sys.stdin.read()
-"""
 
 
 @pytest.fixture(scope="module")
@@ -53,18 +44,8 @@ def image(project: Project, folder: Path) -> Image:
 
 @pytest.fixture(scope="module")
 def database_url(project: Project) -> Iterator[str]:
-    command = [UV, "run", "--no-sync", "python", "-c", POSTGRES]
-    with subprocess.Popen(
-        command,
-        cwd=project.root,
-        env=project.environment,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stdout
-        yield process.stdout.readline().strip()
-        process.communicate()
+    with temporary_postgres(project) as url:
+        yield url
 
 
 def test_the_image_has_what_production_needs_and_nothing_else(image: Image) -> None:
