@@ -27,6 +27,8 @@ from tests.kit.services import make_settings
 ROLE = "' || quote_ident({}) || '".format(USER_ROLE)  # noqa: UP032 - braces of SQL
 DATABASE = "DATABASE ' || quote_ident(current_database()) || '"
 
+# It suits a name better than PostgreSQL's own, which takes text.
+SHADOW = """CREATE FUNCTION "left"(name, int) RETURNS text LANGUAGE sql AS ''SELECT NULL::text''"""
 FOREIGN = "CREATE FOREIGN DATA WRAPPER w; CREATE SERVER s FOREIGN DATA WRAPPER w"
 DEFINER = "RETURNS text LANGUAGE sql SECURITY DEFINER AS ''SELECT title FROM task''"
 
@@ -96,6 +98,7 @@ def connect(url: str | URL) -> Iterator[Connection]:
         (f"GRANT TEMPORARY ON {DATABASE} TO {ROLE}", "everybody may connect"),
         (f"GRANT CREATE ON {DATABASE} TO {ROLE}", "everybody may connect"),
         (f"ALTER ROLE {ROLE} LOGIN", "the role"),
+        (f"{SHADOW}; ALTER ROLE {ROLE} LOGIN", "the role"),
         (f"CREATE ROLE other; GRANT other TO {ROLE}", "the role"),
         ("CREATE TABLE quokka (user_id text, id uuid, PRIMARY KEY (user_id, id))", "row security"),
     ],
