@@ -46,9 +46,10 @@ async def findings(settings: DatabaseSettings) -> AsyncIterator[Finding]:
         yield Finding("FAIL", "DATABASE_URL_UNPOOLED is a pooled host: take the direct one.")
     direct = settings.model_copy(update={"database_url": settings.migration_url})
     for name, each in (("DATABASE_URL", settings), ("The URL for migrations", direct)):
+        database = Database(each)
         try:
-            verdict, sentence = await Database(each).unscoped(_encryption)
-            faults = await find_faults(Database(each))
+            verdict, sentence = await database.unscoped(_encryption)
+            faults = await find_faults(database)
         except (SQLAlchemyError, Unavailable) as error:
             yield Finding("FAIL", f"{name} does not work: {_reason(error)}")
             return

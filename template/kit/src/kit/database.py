@@ -33,9 +33,11 @@ GRACE = 5.0
 # SQLSTATE: unique_violation, foreign_key_violation, exclusion_violation.
 CONFLICTS = {"23505", "23503", "23P01"}
 
-# read_only_sql_transaction, after a failover. undefined_table and undefined_column: the database
-# is not migrated yet.
-UNREADY = {"25006", "42P01", "42703"}
+# undefined_table, undefined_column: the database is not migrated yet.
+UNDEFINED = {"42P01", "42703"}
+
+# The same, or read_only_sql_transaction, after a failover.
+UNREADY = UNDEFINED | {"25006"}
 
 # The role of a database's users. It is named after the database, because roles are the cluster's.
 USER_ROLE = "pg_catalog.left(current_database()::text, 50) || '_user'"

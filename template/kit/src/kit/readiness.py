@@ -7,18 +7,17 @@ from sqlalchemy import Connection, Executable, delete, false, insert, select, te
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlmodel import SQLModel
 
-from kit.database import Database
+from kit.database import UNDEFINED, Database
 from kit.migrations import ROLE_FAULTS, is_current, owned_tables
 
-SERVER_FAULTS = Path(__file__).with_name("server_faults.sql").read_text("utf-8")
+SQL = Path(__file__).with_name("server_faults.sql").read_text("utf-8")
+SERVER_FAULTS = text(SQL.replace("ROLE_FAULTS", ROLE_FAULTS))
 NOT_CURRENT = "The schema is not the one of this code. Run: alembic upgrade head"
 NO_USE = "The users' role may not use {}. Run: alembic upgrade head"
 NOT_SEEN = (
     "There is no table {}, or a column of it is missing. Run: alembic upgrade head. If that changes"
     " nothing, run before it: alembic revision --autogenerate"
 )
-UNDEFINED = {"42P01", "42703"}
-"""SQLSTATE: undefined_table, undefined_column."""
 
 
 async def find_faults(database: Database) -> list[str]:
@@ -33,8 +32,7 @@ async def find_faults(database: Database) -> list[str]:
 def _of_the_database(connection: Connection) -> Iterator[str]:
     quote = connection.dialect.identifier_preparer.quote
     tables = [quote(name) for name in owned_tables()]
-    statement = text(SERVER_FAULTS.replace("ROLE_FAULTS", ROLE_FAULTS))
-    found = connection.execute(statement, {"tables": tables}).all()
+    found = connection.execute(SERVER_FAULTS, {"tables": tables}).all()
     yield from (f"{fault}. Run: {remedy}" for fault, remedy in found)
     if not found and not is_current(connection):
         yield NOT_CURRENT
