@@ -173,6 +173,14 @@ def ask(client: httpx2.Client, token: str) -> httpx2.Response:
     return client.get(TASKS, headers=bearer(token))
 
 
+def known(client: httpx2.Client, provider: Provider, kid: str) -> Signer:
+    """The provider publishes this key alone, and the service has it."""
+    signer = Signer(kid)
+    provider.answer = publish(signer)
+    assert ask(client, signer.token()).status_code == 200
+    return signer
+
+
 def until(status: int, client: httpx2.Client, token: str) -> None:
     """Ask until this is the answer, for ten seconds."""
     deadline = time.monotonic() + 10
@@ -323,9 +331,7 @@ def test_one_fetch_serves_all_that_wait(hurried: httpx2.Client, provider: Provid
 
 
 def test_the_provider_may_rotate_its_keys(hurried: httpx2.Client, provider: Provider) -> None:
-    old, new = Signer("old"), Signer("new")
-    provider.answer = publish(old)
-    assert ask(hurried, old.token()).status_code == 200
+    old, new = known(hurried, provider, "old"), Signer("new")
     provider.answer = publish(old, new)
     until(200, hurried, new.token())
     assert ask(hurried, old.token()).status_code == 200
@@ -334,9 +340,7 @@ def test_the_provider_may_rotate_its_keys(hurried: httpx2.Client, provider: Prov
 def test_a_withdrawn_key_is_refused_after_its_time(
     hurried: httpx2.Client, provider: Provider
 ) -> None:
-    withdrawn = Signer("withdrawn")
-    provider.answer = publish(withdrawn)
-    assert ask(hurried, withdrawn.token()).status_code == 200
+    withdrawn = known(hurried, provider, "withdrawn")
     provider.answer = publish(ED)
     time.sleep(1.1)
     assert ask(hurried, withdrawn.token()).status_code == 401
@@ -371,16 +375,14 @@ def test_without_the_key_a_provider_that_is_away_is_a_503_in_time(
 def test_known_keys_go_on_while_the_provider_is_away_also_after_their_time(
     hurried: httpx2.Client, provider: Provider
 ) -> None:
-    known = Signer("known")
-    provider.answer = publish(known)
-    assert ask(hurried, known.token()).status_code == 200
+    signer = known(hurried, provider, "known")
     time.sleep(1.1)
     for name, answer in AWAY.items():
         asked, provider.answer = provider.asked, answer
         while provider.asked == asked:
-            assert ask(hurried, known.token()).status_code == 200, name
+            assert ask(hurried, signer.token()).status_code == 200, name
     started = time.monotonic()
-    assert {ask(hurried, known.token()).status_code for _ in range(10)} == {200}
+    assert {ask(hurried, signer.token()).status_code for _ in range(10)} == {200}
     assert time.monotonic() - started < 2, "they wait for the provider"
 
 

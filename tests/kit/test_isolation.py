@@ -241,6 +241,7 @@ def test_an_error_of_the_database_holds_no_data(new_owner: NewOwner) -> None:
     with pytest.raises(DBAPIError) as refused:
         asyncio.run(alice.execute(new_task(alice.user_id, uuid4(), title="x" + "private" * 100)))
     assert "StringDataRightTruncation, SQLSTATE 22001" in str(refused.value)
+    assert "private" not in str(refused.value)
     assert "xprivate" not in "".join(traceback.format_exception(refused.value))
 
 

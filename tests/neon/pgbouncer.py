@@ -7,7 +7,8 @@ from pathlib import Path
 
 from tests.neon.certificates import Certificate
 from tests.neon.postgres import OWNER, PASSWORD, Postgres
-from tests.neon.programs import free_port, own, start, until
+from tests.neon.programs import own, start, until
+from tests.servers import free_port
 
 SERVER_CONNECTIONS = 2
 

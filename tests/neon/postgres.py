@@ -13,7 +13,8 @@ from psycopg2 import sql
 from psycopg2.extensions import cursor
 
 from tests.neon.certificates import Certificate
-from tests.neon.programs import free_port, own, run, start, until
+from tests.neon.programs import own, run, start, until
+from tests.servers import free_port
 
 # What a URL must escape, and PgBouncer's list of users too.
 PASSWORD = """p@ss:/w?o#r%d[&]= +"'\\é"""  # noqa: S105 - of servers that the tests start

@@ -2,13 +2,10 @@
 
 import os
 import pwd
-import random
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 
 POSTGRES = max(
@@ -26,15 +23,6 @@ def until(probe: Callable[[], object], seconds: float = 30) -> None:
     while not probe():
         assert time.monotonic() < deadline, f"not within {seconds} s"
         time.sleep(0.02)
-
-
-def free_port() -> int:
-    """Outside the range of clients' own ports: none of them takes it while a server restarts."""
-    for port in random.sample(range(20_000, 30_000), 100):
-        with socket.socket() as probe, suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
-    raise AssertionError("no port is free")
 
 
 def own(*paths: Path) -> None:

@@ -11,7 +11,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from ssl import PROTOCOL_TLS_CLIENT, SSLContext
 from threading import Event
 from uuid import uuid4
 
@@ -19,13 +18,11 @@ import httpx2
 
 from tests.neon.programs import until
 from tests.projects import Project
+from tests.servers import NO_TLS
 
 TASKS = "/api/v1/tasks"
 HEADER = "X-User-ID"
 UVICORN = ("-m", "uvicorn", "app.main:app")
-
-# Tests speak plain HTTP; by default each client would read all certificates.
-NO_TLS = SSLContext(PROTOCOL_TLS_CLIENT)
 
 Answers = dict[tuple[str, str], int]
 """User and title to the status that creating the task was answered with, 0 for no answer."""
