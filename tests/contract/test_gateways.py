@@ -22,6 +22,7 @@ import pytest
 from hooks.rendering import ROOT
 from tests.contract.conftest import HEADER
 from tests.contract.raw import chunked
+from tests.contract.test_clients import ADDRESS, blocks, promised
 from tests.documents import section
 from tests.servers import NO_TLS, Server, free_port
 
@@ -92,20 +93,6 @@ UPGRADES = {
 }
 ONCE = (["first", "last"], ["first"])
 FRAMINGS = ["length", "chunks", "trailer", "announced trailer"]
-JAVA = """
-import java.net.URI;
-import java.net.http.*;
-
-class Post {
-    public static void main(String[] given) throws Exception {
-        var body = HttpRequest.BodyPublishers.ofString("{\\"title\\": \\"from Java\\"}");
-        var request = HttpRequest.newBuilder(URI.create(given[0])).POST(body)
-            .header("Content-Type", "application/json").header(given[1], given[2]).build();
-        var answer = HttpClient.newHttpClient().send(request, HttpResponse.BodyHandlers.ofString());
-        System.out.print(answer.statusCode());
-    }
-}
-"""
 
 
 @dataclass(frozen=True)
@@ -286,12 +273,17 @@ def test_a_name_that_the_client_sends_is_dropped(entrance: Entrance, service: Se
     assert title in service.tasks("mallory")
 
 
-def test_javas_client_can_post(entrance: Entrance, service: Server, tmp_path: Path) -> None:
+def test_javas_client_posts_as_the_page_about_clients_shows(
+    entrance: Entrance, service: Server, tmp_path: Path
+) -> None:
     """It offers h2c with its first request."""
     if not shutil.which("javac"):
         pytest.skip("needs a JDK")
-    (tmp_path / "Post.java").write_text(JAVA)
-    (login,) = entrance.login.items()
-    command = ["java", f"{tmp_path}/Post.java", f"{entrance.url}/api/v1/tasks", *login]
-    assert subprocess.check_output(command, text=True) == "201"
-    assert service.tasks("mallory")[0] == "from Java"  # the newest
+    (login,), title = entrance.login.items(), f"from Java {uuid4()}"
+    (program,) = blocks("java")
+    program = program.replace(ADDRESS, entrance.url).replace("Buy milk", title)
+    program = program.replace('"X-User-ID", "alice"', ", ".join(f'"{each}"' for each in login))
+    (tmp_path / "Create.java").write_text(program, "utf-8")
+    printed = subprocess.check_output(["java", tmp_path / "Create.java"], text=True)
+    assert printed.splitlines() == promised([program], "//") == ["201"]
+    assert title in service.tasks("mallory")
