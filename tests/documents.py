@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from hooks.rendering import ROOT
 from tests.projects import UV, Project
 
 BLOCK = re.compile(r"^```(sh|diff)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -56,3 +57,14 @@ def section(page: str, heading: str) -> str:
     """The text below a heading, without the sections inside it."""
     (found,) = re.findall(rf"^##+ {heading}\n(.*?)(?=^##+ |\Z)", page, re.MULTILINE | re.DOTALL)
     return str(found)
+
+
+def authenticated(project: Project) -> Step:
+    """Follow docs/authenticate.md in the project, to its last step."""
+    page = (ROOT / "docs/authenticate.md").read_text("utf-8")
+    *changes, last = steps(page)
+    for step in changes:
+        step.take(project)
+    (identity,) = re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    (project.root / "app/identity.py").write_text(identity, "utf-8")
+    return last

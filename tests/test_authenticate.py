@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from hooks.rendering import ROOT, render
 from tests.contract.conftest import run
-from tests.documents import Step, steps
+from tests.documents import Step, authenticated
 from tests.identity_provider import (
     AUDIENCE,
     ISSUER,
@@ -86,11 +86,7 @@ def followed(template: Path, folder: Path) -> Followed:
     project = Project(render(template, folder / "todo-service", {}), project_environment(folder))
     project.sync()
     before = contents(project.root)
-    *changes, last = steps(PAGE)
-    for step in changes:
-        step.take(project)
-    (identity,) = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
-    (project.root / "app/identity.py").write_text(identity, "utf-8")
+    last = authenticated(project)
     after = contents(project.root)
     changed = {name for name in before.keys() | after if before.get(name) != after.get(name)}
     return Followed(project, changed, last)
