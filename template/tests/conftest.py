@@ -15,5 +15,5 @@ def environment() -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def credentials() -> Callable[[str], dict[str, str]]:
-    """Who is calling: the headers with which this user calls."""
+    """Who is calling: the headers with which this user calls. `alice.user_id` is that name."""
     return lambda user_id: {"X-User-ID": user_id}

@@ -6,6 +6,7 @@ from uuid import UUID
 
 import httpx2
 import pytest
+from kit.testing.fixtures import User
 
 TASKS = "/api/v1/tasks"
 
@@ -25,7 +26,7 @@ def pages(client: httpx2.Client, **query: Any) -> list[list[str]]:
     return found
 
 
-def test_a_created_task_is_answered_whole_with_its_location(alice: httpx2.Client) -> None:
+def test_a_created_task_is_answered_whole_with_its_location(alice: User) -> None:
     response = alice.post(TASKS, json={"title": "  Buy milk\n"})
     task = response.json()
     assert response.status_code == 201
@@ -35,7 +36,7 @@ def test_a_created_task_is_answered_whole_with_its_location(alice: httpx2.Client
     assert datetime.fromisoformat(task["created_at"]).utcoffset() is not None
     assert task == {
         "id": task["id"],
-        "user_id": task["user_id"],
+        "user_id": alice.user_id,
         "title": "Buy milk",
         "description": "",
         "completed": False,

@@ -1,6 +1,7 @@
 """Fixtures. Every test makes users of its own: nothing is cleaned, and tests can run in parallel.
 
-Override in `tests/conftest.py` what is different in your service.
+`tests/conftest.py` adds `environment` and `credentials`. Override there what is different in your
+service.
 """
 
 import os
@@ -24,7 +25,15 @@ from kit.testing.servers import migrate, serve
 pytest.register_assert_rewrite("kit.testing.invariants")
 
 Credentials = Callable[[str], Mapping[str, str]]
-NewUser = Callable[[], httpx2.Client]
+
+
+class User(httpx2.Client):
+    """A client of one user."""
+
+    user_id: str
+
+
+NewUser = Callable[[], User]
 
 # Tests speak plain HTTP; by default each client would read all certificates, for 20 ms.
 NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -40,18 +49,6 @@ def pytest_configure() -> None:
             pytest.exit(f"TEST_DATABASE_URL {error}.", 1)
         if "test" not in name:
             pytest.exit(f"TEST_DATABASE_URL: the database {name!r} has no 'test' in its name.", 1)
-
-
-@pytest.fixture(scope="session")
-def credentials() -> Credentials:
-    """The headers of a request by this user: what changes with the authentication."""
-    return lambda user_id: {"X-User-ID": user_id}
-
-
-@pytest.fixture(scope="session")
-def environment() -> Mapping[str, str]:
-    """The settings of the service under test, beside DATABASE_URL."""
-    return {"USER_ID_HEADER": "X-User-ID"}
 
 
 @pytest.fixture(scope="session")
@@ -115,21 +112,22 @@ def new_user(service: str, credentials: Credentials) -> Iterator[NewUser]:
     """Makes clients, each of a user who has nothing yet."""
     with ExitStack() as clients:
 
-        def new() -> httpx2.Client:
-            headers = credentials(f"user-{uuid4()}")
-            client = httpx2.Client(base_url=service, headers=headers, verify=NO_TLS)
+        def new() -> User:
+            user_id = f"user-{uuid4()}"
+            client = User(base_url=service, headers=credentials(user_id), verify=NO_TLS)
+            client.user_id = user_id
             return clients.enter_context(client)
 
         yield new
 
 
 @pytest.fixture
-def alice(new_user: NewUser) -> httpx2.Client:
+def alice(new_user: NewUser) -> User:
     return new_user()
 
 
 @pytest.fixture
-def bob(new_user: NewUser) -> httpx2.Client:
+def bob(new_user: NewUser) -> User:
     return new_user()
 
 
