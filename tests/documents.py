@@ -34,10 +34,14 @@ class Step:
             return ""
         return project.run("bash", "-euc", f"{COMMANDS}\n{self.text}")
 
+    def file(self, root: Path) -> Path:
+        """The file that a `diff` changes."""
+        return root / self.text.partition("\n")[0].removeprefix("--- ").strip()
+
     def _patch(self, root: Path) -> None:
         """Make the change of a `diff` block: `--- path`, then hunks that each begin with `@@`."""
-        head, *hunks = re.split(r"^@@.*\n", self.text, flags=re.MULTILINE)
-        file = root / head.removeprefix("--- ").strip()
+        _, *hunks = re.split(r"^@@.*\n", self.text, flags=re.MULTILINE)
+        file = self.file(root)
         source = file.read_text("utf-8")
         for hunk in hunks:
             lines = [(line[:1], line[1:]) for line in hunk.splitlines(keepends=True)]
@@ -60,11 +64,16 @@ def section(page: str, heading: str) -> str:
 
 
 def authenticated(project: Project) -> Step:
-    """Follow docs/authenticate.md in the project, to its last step."""
+    """Follow docs/authenticate.md in the project, to its last step, in the files that it has."""
     page = (ROOT / "docs/authenticate.md").read_text("utf-8")
     *changes, last = steps(page)
     for step in changes:
-        step.take(project)
+        if step.language != "diff" or step.file(project.root).exists():
+            step.take(project)
     (identity,) = re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
     (project.root / "app/identity.py").write_text(identity, "utf-8")
+    (sentence,) = re.findall(r"^Delete the first two lines of .*?:", page, re.MULTILINE | re.DOTALL)
+    files = [project.root / name for name in re.findall(r"`(.+?)`", sentence)]
+    for file in filter(Path.exists, files):
+        file.write_text("".join(file.read_text("utf-8").splitlines(keepends=True)[2:]), "utf-8")
     return last

@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from hooks.rendering import ROOT, render
+from tests.choices import ALL_ON
 from tests.contract.conftest import run
 from tests.documents import Step, authenticated
 from tests.identity_provider import (
@@ -41,6 +42,7 @@ from tests.identity_provider import (
 )
 from tests.projects import UV, Project, migrated_database, passable_folder, project_environment
 from tests.servers import NO_TLS, running
+from tests.test_deployment import load
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("authenticate")]
 
@@ -52,6 +54,17 @@ ORIGIN = "https://app.example.com"
 ED = Signer("ed")
 EC = Signer("ec", ec.generate_private_key(ec.SECP256R1()))
 RSA = Signer("rsa", rsa.generate_private_key(65537, 2048))
+
+NAME_THE_HEADER = {
+    ".env.example",
+    "Dockerfile",
+    "README.md",
+    "compose.yaml",
+    "fly.toml",
+    "kubernetes/deployment.yaml",
+    "kubernetes/service.yaml",
+    "render.yaml",
+}
 
 # With shorter times than the page has.
 HURRIED = """
@@ -73,6 +86,10 @@ def contents(root: Path) -> dict[str, bytes]:
     return {path.relative_to(root).as_posix(): path.read_bytes() for path in files}
 
 
+def lines(file: Path) -> list[str]:
+    return file.read_text("utf-8").splitlines(keepends=True)
+
+
 class Followed(NamedTuple):
     """A project that has followed the page to its last step, and the files that this changed."""
 
@@ -83,7 +100,8 @@ class Followed(NamedTuple):
 
 @pytest.fixture(scope="module")
 def followed(template: Path, folder: Path) -> Followed:
-    project = Project(render(template, folder / "todo-service", {}), project_environment(folder))
+    root = render(template, folder / "todo-service", ALL_ON)
+    project = Project(root, project_environment(folder))
     project.sync()
     before = contents(project.root)
     last = authenticated(project)
@@ -188,11 +206,51 @@ def until(status: int, client: httpx2.Client, token: str) -> None:
 def test_the_page_changes_the_authentication_and_nothing_else(followed: Followed) -> None:
     project, changed, last = followed
     code = {"app/identity.py", "app/settings.py", "tests/conftest.py"}
-    assert changed == code | {"pyproject.toml", "uv.lock"}
+    assert changed == code | {"pyproject.toml", "uv.lock", *NAME_THE_HEADER}
     for command in ("ruff check", "ruff format --check", "mypy"):
         project.uv_run(*command.split(), "app", "tests")
     assert last.text == "uv run pytest\n"
     last.take(project)
+
+
+def test_the_page_leaves_nothing_of_the_header(project: Project) -> None:
+    """Outside of the kit, which other projects use as it is, and of Copier's own file."""
+    files = {name for name in project.files_for_git() if not name.startswith("kit/")}
+    found = [
+        f"{name}: {line}"
+        for name in sorted(files - {".copier-answers.yml"})
+        for line in lines(project.root / name)
+        if re.search("user.id.header|x-user-id|name any user", line, re.IGNORECASE)
+    ]
+    assert found == []
+
+
+def test_every_deployment_sets_the_provider(project: Project) -> None:
+    compose, fly, (render,), pod = (
+        load(project.root / "compose.yaml")["services"]["app"]["environment"],
+        load(project.root / "fly.toml")["env"],
+        load(project.root / "render.yaml")["services"],
+        load(project.root / "kubernetes/deployment.yaml")["spec"]["template"]["spec"],
+    )
+    settings = {"JWT_ISSUER", "JWT_AUDIENCE", "JWKS_URL"}
+    assert compose.keys() - {"DATABASE_URL"} == fly.keys() == settings
+    named = {each["key"] for each in render["envVars"]}
+    assert named - {"DATABASE_URL", "PORT"} == settings
+    assert {each["name"] for each in pod["containers"][0]["env"]} == settings
+
+
+def test_dev_greets_with_an_address_that_works_and_without_a_user(
+    project: Project, good_provider: Provider
+) -> None:
+    dev = f"exec '{UV}' run --no-sync dev --port {{port}} > dev.log"
+    environment = {**project.environment, **good_provider.settings}
+    with running(["sh", "-c", dev], project.root, environment, "Authorization") as server:
+        said = (project.root / "dev.log").read_text("utf-8")
+        greeting = dict(re.findall(r"^  (Docs|User|Data)  (.+)$", said, re.MULTILINE))
+        assert [*greeting] == ["Docs", "Data"]
+        with httpx2.Client(base_url=server.url, verify=NO_TLS) as client:
+            assert "oauth2RedirectUrl" in client.get(greeting["Docs"]).text
+            assert ask(client, ED.token()).status_code == 200
 
 
 def test_the_documented_authentication_works_as_it_stands(service: httpx2.Client) -> None:
