@@ -1,5 +1,6 @@
 """The page about authentication: a project that follows it verifies tokens, whatever happens."""
 
+import asyncio
 import hmac
 import json
 import os
@@ -23,6 +24,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from hooks.rendering import ROOT, render
+from tests.agents import agent, mcp_server, titles
 from tests.choices import ALL_ON
 from tests.contract.conftest import run
 from tests.documents import Step, authenticated
@@ -483,6 +485,18 @@ def test_the_keys_live_as_long_as_the_application(
     asked = good_provider.asked
     replace(project, environment={**project.environment, **settings}).uv_run("python", "-c", TWICE)
     assert good_provider.asked == asked + 2
+
+
+def test_an_agent_calls_with_the_token_of_its_user(service: httpx2.Client, tmp_path: Path) -> None:
+    async def call() -> None:
+        first, second = (bearer(ED.token(claims(sub=name))) for name in ("agent-1", "agent-2"))
+        async with agent(url, first) as one, agent(url, second) as another:
+            await one.call_tool("create_task", {"title": "hers"})
+            assert await titles(one) == ["hers"]
+            assert await titles(another) == []
+
+    with mcp_server(tmp_path, str(service.base_url).rstrip("/")) as url:
+        asyncio.run(call())
 
 
 REFUSED = ("http://issuer.example/jwks", "issuer.example/jwks", "file:///jwks", "")
