@@ -119,5 +119,5 @@ def test_a_space_is_told_the_port_of_the_image(project: Path) -> None:
 
 def test_a_space_is_first_told_that_anybody_reaches_it() -> None:
     first = section(PAGE, "Hugging Face Spaces").strip().split("\n\n")[0]
-    for words in ("Anybody", "USER_ID_HEADER", "authenticate.md", "can name any user"):
+    for words in ("Anybody can call", "name any user", "USER_ID_HEADER", "authenticate.md"):
         assert words in first
