@@ -17,7 +17,7 @@ from bench.load import Request
 ROOT = Path(__file__).parents[1]
 
 USER = "X-User-ID"
-UVICORN = ("--loop", "uvloop", "--http", "h11", "--log-level", "info")
+UVICORN = ("--loop", "asyncio", "--http", "h11", "--log-level", "info")
 
 
 # As in a container with one CPU. On more, Python's threads would mostly wait for one another.
