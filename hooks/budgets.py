@@ -13,13 +13,13 @@ from pathlib import Path
 from hooks.rendering import TEMPLATE
 
 BUDGETS = {
-    "kit, what runs": 975,
+    "kit, what runs": 1_000,
     "kit.testing": 260,
     "kit.dev": 220,
     "app": 240,
     "app/tasks": 150,
     "tests": 220,
-    "all": 1_770,
+    "all": 1_795,
 }
 FOLDERS = {
     "kit.testing": "kit/src/kit/testing",

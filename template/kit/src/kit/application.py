@@ -18,6 +18,7 @@ from kit.body_limit import BodyLimitMiddleware
 from kit.database import Database
 from kit.observability import RequestMiddleware, configure_logging
 from kit.openapi import describe_errors
+from kit.overload import OverloadMiddleware
 from kit.problems import HANDLERS
 from kit.settings import Settings
 
@@ -33,7 +34,7 @@ def create_app(settings: Settings, routers: Sequence[APIRouter], **options: Any)
     app.state.settings = settings
     app.state.database = Database(settings)
     describe_errors(app)
-    _enclose(app, _middleware(settings))
+    _enclose(app, _middleware(settings, app.state.database))
     # FastAPI runs the lifespan of an included router around the application's own.
     app.include_router(APIRouter(lifespan=_lifespan))
     for router in routers:
@@ -54,11 +55,12 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.database.dispose()
 
 
-def _middleware(settings: Settings) -> list[Middleware]:
+def _middleware(settings: Settings, database: Database) -> list[Middleware]:
     """Outermost first."""
     middleware = [Middleware(RequestMiddleware)]
     if settings.cors_origins:
         middleware.append(Middleware(CORSMiddleware, **cors(settings)))
+    middleware.append(Middleware(OverloadMiddleware, database))
     if settings.allowed_hosts:
         hosts: dict[str, Any] = {"allowed_hosts": settings.allowed_hosts, "www_redirect": False}
         middleware.append(Middleware(TrustedHostMiddleware, **hosts))

@@ -17,7 +17,7 @@ from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 from sqlalchemy import Connection, Executable, String, bindparam, create_engine, event, exc
 from sqlmodel import Session
 
-from kit.errors import Conflict, Unavailable
+from kit.errors import Busy, Conflict, Unavailable
 from kit.models import UserId
 from kit.settings import DatabaseSettings
 
@@ -74,6 +74,7 @@ class Database:
         # One thread a connection. A turn is the right to one of them.
         self._threads = ThreadPoolExecutor(settings.database_pool_size, "database")
         self._turns = asyncio.Semaphore(settings.database_pool_size)
+        self.waiting = 0  # for a turn
 
     async def unscoped(self, work: Callable[[Connection], T]) -> T:
         """Run `work` with the rights of the URL's own role, to check the database itself."""
@@ -85,11 +86,14 @@ class Database:
         Raises Unavailable if the database cannot be reached, is silent for longer than a statement
         may take, or has no free connection within DATABASE_POOL_TIMEOUT.
         """
+        self.waiting += 1
         try:
             async with asyncio.timeout(self.settings.database_pool_timeout):
                 await self._turns.acquire()
         except TimeoutError:
-            raise Unavailable("The service is busy. Try again.") from None
+            raise Busy from None
+        finally:
+            self.waiting -= 1
         borrowed: list[Any] = []
         in_context = copy_context().run  # what the thread logs has the request's id
         future = asyncio.get_running_loop().run_in_executor(

@@ -44,3 +44,9 @@ class Unavailable(ServiceError):
     status = 503
     detail = "The database is not available. Try again."
     headers: Mapping[str, str] = {"Retry-After": "1"}
+
+
+class Busy(Unavailable):
+    """More requests than the service can answer. Nothing was done for this one."""
+
+    detail = "The service is busy. Try again."

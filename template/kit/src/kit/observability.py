@@ -7,10 +7,10 @@ import sys
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from time import perf_counter
-from uuid import uuid4
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uuid_utils import uuid4
 
 from kit.settings import Settings
 
@@ -54,7 +54,7 @@ class RequestMiddleware:
             route = scope.get("fastapi", {}).get("effective_route_context", scope.get("route"))
             line["route"] = getattr(route, "path", None)
             line["duration_ms"] = round((perf_counter() - started) * 1000, 1)
-            logger.info("request", extra=line)
+            logger.log(scope.get("log_level", logging.INFO), "request", extra=line)
 
 
 _STANDARD = {*logging.makeLogRecord({}).__dict__, "message", "asctime", "color_message", "taskName"}
