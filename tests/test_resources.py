@@ -27,15 +27,21 @@ NAMES = {
 # Two fields more, as somebody would edit what `add-resource` has copied.
 FIELDS = {
     "models.py": {
-        "from uuid import UUID\n": "from datetime import date\nfrom uuid import UUID\n",
-        'description="Whether it is done.")\n': """description="Whether it is done.")
-    due_on: date | None = Field(default=None, description="When it has to be paid.")
-    number: Line = Field(default="0", max_length=20, description="What the customer calls it.")
+        "from typing import": "from datetime import date\nfrom typing import",
+        'description="Whether the invoice is done.")]\n': """\
+description="Whether the invoice is paid.")]
+DueOn = Annotated[date | None, Field(description="When it has to be paid.")]
+Number = Annotated[Line, Field(max_length=20, description="What the customer calls it.")]
 """,
-        "    completed: StrictBool | MISSING = MISSING\n": """\
-    completed: StrictBool | MISSING = MISSING
-    due_on: date | MISSING | None = MISSING
-    number: Line | MISSING = Field(default=MISSING, max_length=20)
+        "    completed: Completed = False\n": """\
+    completed: Completed = False
+    due_on: DueOn = None
+    number: Number = "0"
+""",
+        "    completed: Completed | MISSING = MISSING\n": """\
+    completed: Completed | MISSING = MISSING
+    due_on: DueOn | MISSING = MISSING
+    number: Number | MISSING = MISSING
 """,
     },
     "test_invoices.py": {

@@ -147,15 +147,15 @@ def test_a_check_is_compared_and_its_name_is_the_one_that_drops_it(copy: Copy) -
 @pytest.mark.parametrize(
     ("old", "new", "difference"),
     [
-        ("title: Line = Field(max_length=200", "title: Line = Field(max_length=300", "length=300"),
+        ("Line, Field(max_length=200", "Line, Field(max_length=300", "length=300"),
         (
-            "completed: StrictBool = Field(",
-            'completed: StrictBool = Field(sa_column_kwargs={"server_default": "false"}, ',
+            "completed: Completed = False",
+            'completed: Completed = Field(False, sa_column_kwargs={"server_default": "false"})',
             "modify_default",
         ),
         (
-            "completed: StrictBool = Field(default=False",
-            "completed: int = Field(default=0",
+            "completed: Completed = False",
+            "completed: int = 0",
             "modify_type",
         ),
     ],

@@ -1,27 +1,33 @@
 """A task: the table, and the shapes in which the API takes and gives it.
 
-A field stands in two lines: in `TaskBase` and in `TaskUpdate`.
+A field is a type, with its limits and its description, and two lines: in `TaskBase` and in
+`TaskUpdate`.
 """
 
+from typing import Annotated
 from uuid import UUID
 
-from kit.models import Input, Line, Output, Owned, Replacement, Text, unique
+from kit.models import Input, Line, Output, Owned, Replacement, Text, Times, unique
 from pydantic import MISSING, StrictBool
 from sqlmodel import Field, Index, SQLModel
 
+Title = Annotated[Line, Field(max_length=200, description="The task in a few words.")]
+Description = Annotated[Text, Field(max_length=10_000, description="More about the task.")]
+Completed = Annotated[StrictBool, Field(description="Whether the task is done.")]
+
 
 class TaskBase(SQLModel):
-    title: Line = Field(max_length=200, description="What to do.")
-    description: Text = Field(default="", max_length=10_000, description="More about it.")
-    completed: StrictBool = Field(default=False, description="Whether it is done.")
+    title: Title
+    description: Description = ""
+    completed: Completed = False
 
 
 class TaskUpdate(Input):
-    """What is left out stays as it is."""
+    """What changes of a task. Fields that are left out stay as they are."""
 
-    title: Line | MISSING = Field(default=MISSING, max_length=200)
-    description: Text | MISSING = Field(default=MISSING, max_length=10_000)
-    completed: StrictBool | MISSING = MISSING
+    title: Title | MISSING = MISSING
+    description: Description | MISSING = MISSING
+    completed: Completed | MISSING = MISSING
 
 
 class Task(TaskBase, Owned, table=True):
@@ -32,19 +38,19 @@ class Task(TaskBase, Owned, table=True):
 
 
 class TaskCreate(TaskBase, Input):
-    pass
+    """A new task. Fields that are left out have their defaults."""
 
 
 class TaskReplace(TaskBase, Replacement):
-    pass
+    """A task as it is to be. No field may be left out."""
 
 
-class TaskPublic(TaskBase, Output):
-    pass
+class TaskPublic(Times, TaskBase, Output):
+    """A task as it is stored."""
 
 
 class TaskPage(SQLModel):
-    """Newest first. `next_cursor` continues after the last item: null on the last page."""
+    """A page of a list."""
 
-    items: list[TaskPublic]
-    next_cursor: UUID | None
+    items: list[TaskPublic] = Field(description="Newest first, `limit` of them at most.")
+    next_cursor: UUID | None = Field(description="The `cursor` of the next page, null on the last.")

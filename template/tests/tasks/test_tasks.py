@@ -59,8 +59,7 @@ def test_a_create_that_is_sent_again_finds_what_it_stored(
 
 @pytest.mark.parametrize("key", ["", "x" * 256, "é"])
 def test_an_invalid_key_is_refused(alice: httpx2.Client, key: str) -> None:
-    headers = {b"Idempotency-Key": key.encode()}
-    response = alice.post(TASKS, json={"title": "Buy milk"}, headers=headers)
+    response = alice.post(TASKS, json={"title": "a"}, headers={b"Idempotency-Key": key.encode()})
     assert response.status_code == 400
     (fault,) = response.json()["errors"]
     assert (fault["in"], fault["pointer"]) == ("header", "/idempotency-key")
@@ -131,7 +130,7 @@ def test_toggle_negates_completed_each_time(alice: httpx2.Client) -> None:
 def test_a_deleted_task_is_gone(alice: httpx2.Client) -> None:
     path = f"{TASKS}/{create(alice)['id']}"
     response = alice.delete(path)
-    assert (response.status_code, response.content) == (204, b"")
+    assert (response.status_code, response.headers.get("Content-Type")) == (204, None)
     assert alice.get(path).status_code == alice.delete(path).status_code == 404
 
 

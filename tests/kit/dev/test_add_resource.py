@@ -52,7 +52,7 @@ def test_a_resource_is_new_files_and_one_router_more(
     assert new == {rename(name, "odd_quokka", "odd_quokkas") for name in before if "tasks" in name}
     assert not [name for name in new if "task" in after[name].casefold()]
     assert "class OddQuokka(OddQuokkaBase" in after["app/odd_quokkas/models.py"]
-    assert '"""Creates an odd_quokka of the caller."""' in after["app/odd_quokkas/router.py"]
+    assert '"""Creates an odd_quokka of the caller.' in after["app/odd_quokkas/router.py"]
     said = capsys.readouterr().out
     assert 'uv run alembic revision --autogenerate -m "create odd_quokka"' in said
 

@@ -1,9 +1,9 @@
-"""Whether the process lives, and whether it can serve."""
+"""Whether the process lives, and whether it can serve. Open to all."""
 
 from typing import Literal
 
 from fastapi import APIRouter, Request
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from kit.errors import Unavailable
 from kit.readiness import find_faults
@@ -12,22 +12,26 @@ router = APIRouter(tags=["health"])
 
 
 class Health(BaseModel):
-    status: Literal["ok"]
+    """The process lives."""
+
+    status: Literal["ok"] = Field(description="Always `ok`.")
 
 
 class Readiness(BaseModel):
-    status: Literal["ready"]
+    """The service can do its work."""
+
+    status: Literal["ready"] = Field(description="Always `ready`.")
 
 
 @router.head("/healthz", include_in_schema=False)
-@router.get("/healthz")
+@router.get("/healthz", response_description="The process lives.")
 async def get_health() -> Health:
     """The process lives. This asks no database: a probe must not keep a sleeping one awake."""
     return Health(status="ok")
 
 
 @router.head("/readyz", include_in_schema=False)
-@router.get("/readyz")
+@router.get("/readyz", response_description="The service can do its work.")
 async def get_readiness(request: Request) -> Readiness:
     """The service can do its work: its database takes what requests do, with row security."""
     for fault in await find_faults(request.app.state.database):

@@ -19,7 +19,7 @@ class TrustedHeader(APIKeyHeader):
 
     def __init__(self) -> None:
         super().__init__(
-            name=self.setting, scheme_name="User", description="The caller's user identifier."
+            name=self.setting, scheme_name="User", description="Who is calling. A gateway sets it."
         )
 
     async def __call__(self, request: HTTPConnection) -> UserId:
@@ -28,7 +28,5 @@ class TrustedHeader(APIKeyHeader):
             (value,) = request.headers.getlist(header)
             return UserId(value.strip(" \t"))
         except ValueError:
-            raise Unauthenticated(
-                f"Send one {header} header: 1 to 255 printable ASCII characters, no spaces.",
-                scheme="APIKey",
-            ) from None
+            detail = f"Send one {header} header: 1 to 255 printable ASCII characters, no spaces."
+            raise Unauthenticated(detail, scheme="APIKey") from None

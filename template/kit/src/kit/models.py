@@ -29,6 +29,9 @@ SQLModel.metadata.naming_convention = {
     "text": lambda check, _: f"{crc32(str(check.sqltext).encode()):08x}",
 }
 
+TIME = DateTime(timezone=True)
+NOW = {"server_default": func.now()}
+
 # PostgreSQL cannot store U+0000.
 Text = Annotated[str, StringConstraints(pattern=r"^[^\u0000]*$")]
 """Any text."""
@@ -58,15 +61,9 @@ class Owned(SQLModel):
     user_id: str = Field(primary_key=True, max_length=255)
     id: UUID = Field(primary_key=True)
     # The database sets the times: None is not sent.
-    created_at: datetime = Field(
-        default=None,
-        sa_type=DateTime(timezone=True),
-        sa_column_kwargs={"server_default": func.now()},
-    )
+    created_at: datetime = Field(default=None, sa_type=TIME, sa_column_kwargs=NOW)
     updated_at: datetime = Field(
-        default=None,
-        sa_type=DateTime(timezone=True),
-        sa_column_kwargs={"server_default": func.now(), "onupdate": func.clock_timestamp()},
+        default=None, sa_type=TIME, sa_column_kwargs={**NOW, "onupdate": func.clock_timestamp()}
     )
 
 
@@ -102,14 +99,19 @@ class Replacement(Input):
 
 
 class Output(SQLModel):
-    """A response's body, with the columns of `Owned`.
+    """A response's body: its first fields.
 
     Make it with `model_construct`: reading never fails on a row that an earlier release stored.
     """
 
     model_config = {"json_schema_serialization_defaults_required": True}
 
-    id: UUID
-    user_id: str
-    created_at: datetime
-    updated_at: datetime
+    id: UUID = Field(description="Made by the service. Ids sort by the time when they were made.")
+    user_id: str = Field(description="The owner, who alone can see it.")
+
+
+class Times(SQLModel):
+    """A response's body: its last fields. pydantic puts those of the first base last."""
+
+    created_at: datetime = Field(description="Set by the service.")
+    updated_at: datetime = Field(description="Moves with every change.")

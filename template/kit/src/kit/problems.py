@@ -34,34 +34,34 @@ DETAILS = {
 }
 
 
-class Fault(BaseModel):
-    """One fault of an invalid request. `pointer` is a JSON Pointer (RFC 6901) to it."""
+Headers = Mapping[str, str] | None
+Part = Literal["body", "query", "path", "header", "cookie"]
 
-    where: Literal["body", "query", "path", "header", "cookie"] = Field(serialization_alias="in")
-    pointer: str
-    code: str
-    detail: str
+
+class Fault(BaseModel):
+    """One fault of an invalid request."""
+
+    where: Part = Field(serialization_alias="in", description="The part of the request.")
+    pointer: str = Field(description="A JSON Pointer (RFC 6901) into that part.")
+    code: str = Field(description="Which fault it is, for programs: pydantic's type of the error.")
+    detail: str = Field(description="A sentence for a person.")
 
 
 class Problem(BaseModel):
-    """Problem details (RFC 9457): the body of every error. `errors` is for validation alone."""
+    """Problem details (RFC 9457): the body of every error."""
 
-    type: str = "about:blank"
-    title: str
-    status: int
-    code: str
-    detail: str
-    instance: str
-    request_id: str
-    errors: list[Fault] = []
+    type: str = Field("about:blank", description="Always `about:blank`: `code` says more.")
+    title: str = Field(description="The phrase of the status.")
+    status: int = Field(description="The status of the response.")
+    code: str = Field(description="Which error it is, for programs: `not_found`, `conflict`, …")
+    detail: str = Field(description="A sentence for a person.")
+    instance: str = Field(description="The path of the request.")
+    request_id: str = Field(description="The response's `X-Request-ID`, which the log has too.")
+    errors: list[Fault] = Field([], description="Only of an invalid request (400): each fault.")
 
 
 def problem(
-    request: Request,
-    status: int,
-    detail: Any = None,
-    headers: Mapping[str, str] | None = None,
-    **more: Any,
+    request: Request, status: int, detail: Any = None, headers: Headers = None, **more: Any
 ) -> Response:
     """The response to a request that failed. `detail` is as the code has raised it."""
     title = title_of(status)
@@ -142,9 +142,8 @@ def routes_at(scope: Scope) -> list[Any]:
     return [route for route in routes if route.path_regex.match(path_of(scope))]
 
 
-async def _internal(request: Request, error: Exception) -> Response:
+async def _internal(request: Request, _: Exception) -> Response:
     """Starlette raises the error again after the response, and the server logs it."""
-    del error
     return problem(request, 500, ServiceError.detail)
 
 
