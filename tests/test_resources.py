@@ -9,6 +9,7 @@ import httpx2
 import pytest
 
 from hooks.rendering import ROOT, render
+from tests.descriptions import parts, undescribed
 from tests.documents import Step, steps
 from tests.projects import UV, Project, project_environment
 from tests.repositories import commit
@@ -122,7 +123,11 @@ def test_a_new_resource_is_served_to_its_owner_alone(project: Project) -> None:
         assert httpx2.get(at, headers=alice).json() == created.json()
         assert httpx2.get(at, headers=bob).status_code == 404
         assert httpx2.get(notes, headers=bob).json()["items"] == []
+        document = httpx2.get(f"{server.url}/openapi.json").json()
         assert server.signal(SIGINT) == 0
+    assert undescribed(document) == []
+    said = [part["description"] for name, part in parts(document) if "note" in name.casefold()]
+    assert [text for text in said if "task" in text.casefold()] == []
     project.uv_run("alembic", "downgrade", "-1")
 
 

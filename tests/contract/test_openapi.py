@@ -2,30 +2,22 @@
 
 import re
 from collections.abc import Iterator
-from typing import Any
 
 import httpx2
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from tests.contract.conftest import HEADER, Node
+from tests.descriptions import Document, operations, undescribed
 from tests.servers import Server
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("contract")]
-
-Document = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
 def document(service: Server) -> Document:
     document: Document = httpx2.get(f"{service.url}/openapi.json").json()
     return document
-
-
-def operations(document: Document) -> Iterator[tuple[str, Document]]:
-    for path, methods in document["paths"].items():
-        for method, operation in methods.items():
-            yield f"{method.upper()} {path}", operation
 
 
 def pointers_to(wanted: object, document: object, at: str = "") -> Iterator[str]:
@@ -47,6 +39,10 @@ def test_it_is_valid_openapi_3_1(document: Document) -> None:
 def test_a_strict_linter_has_nothing_to_say(service: Server, node: Node) -> None:
     said = node("npx", "redocly", "lint", "--format=json", f"{service.url}/openapi.json")
     assert '"problems": []' in said
+
+
+def test_each_part_says_what_it_is_for(document: Document) -> None:
+    assert undescribed(document) == []
 
 
 def test_the_authorize_button_asks_for_the_header(document: Document) -> None:
@@ -113,6 +109,16 @@ def test_what_a_body_needs_and_what_a_response_always_has(document: Document) ->
     }
     schemas = document["components"]["schemas"]
     assert {name: set(schemas[name].get("required", ())) for name in required} == required
+
+
+def test_a_task_has_its_members_in_the_order_of_the_contract(
+    document: Document, alice: httpx2.Client
+) -> None:
+    members = list(document["components"]["schemas"]["TaskPublic"]["properties"])
+    assert members == [
+        "id", "user_id", "title", "description", "completed", "created_at", "updated_at",
+    ]  # fmt: skip
+    assert list(alice.post("/api/v1/tasks", json={"title": "Buy milk"}).json()) == members
 
 
 def test_the_bounds_of_the_contract_are_in_it(document: Document) -> None:

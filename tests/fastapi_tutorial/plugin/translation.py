@@ -118,7 +118,9 @@ def translated_document(document: dict[str, Any]) -> dict[str, Any]:
     if any(validated):
         schemas["ValidationError"] = validation_error_definition
         schemas["HTTPValidationError"] = validation_error_response_definition
-    for parent, name in ((document["components"], "schemas"), (document, "components")):
+    document["tags"] = [tag for tag in document["tags"] if tag["name"] != "health"]
+    containers = ((document["components"], "schemas"), (document, "components"), (document, "tags"))
+    for parent, name in containers:
         if not parent[name]:  # FastAPI has no empty ones
             del parent[name]
     return document

@@ -1,15 +1,21 @@
 """The OpenAPI document: what FastAPI derives from the routes, and the errors that they answer."""
 
+import sys
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.encoders import jsonable_encoder
+from fastapi.openapi.constants import REF_PREFIX, REF_TEMPLATE
+from fastapi.routing import APIRoute, iter_route_contexts
 
-from kit.errors import Conflict, NotFound, ServiceError, Unauthenticated, Unavailable
+from kit.errors import Conflict, NotFound, ServiceError, Unauthenticated
 from kit.identity import TrustedHeader
 from kit.problems import DETAILS, PROBLEM_JSON, Problem
 
-ERRORS = (Unauthenticated, NotFound, Conflict, ServiceError, Unavailable)
+ERRORS = (Unauthenticated, NotFound, Conflict, ServiceError)
 DESCRIPTIONS = DETAILS | {error.status: error.detail for error in ERRORS}
+DESCRIPTIONS[503] = "The service is busy, or what it needs is away. Wait `Retry-After` seconds."
+BODY = {"content": {PROBLEM_JSON: {"schema": {"$ref": f"{REF_PREFIX}Problem"}}}}
 
 
 def describe_errors(app: FastAPI) -> None:
@@ -31,18 +37,18 @@ def describe_errors(app: FastAPI) -> None:
 
 def _describe(document: dict[str, Any], app: FastAPI) -> None:
     components = document["components"]
-    problem = Problem.model_json_schema(
-        mode="serialization", ref_template="#/components/schemas/{model}"
-    )
+    problem = Problem.model_json_schema(mode="serialization", ref_template=REF_TEMPLATE)
     components["schemas"] |= {**problem.pop("$defs"), "Problem": problem}
     for scheme in components.get("securitySchemes", {}).values():
         if scheme.get("name") == TrustedHeader.setting:
             scheme["name"] = app.state.settings.user_id_header
+    document["tags"] = _tags(document, app)
     for path, operations in document["paths"].items():
         for operation in operations.values():
-            responses = {str(status): _response(status) for status in _errors(path, operation)}
-            if _is_validated(operation):
+            errors = _errors(path, operation)
+            if 400 in errors:
                 del operation["responses"]["422"]
+            responses = {str(s): {"description": DESCRIPTIONS[s], **BODY} for s in errors}
             operation["responses"] = responses | operation["responses"]
     # Callbacks and webhooks keep FastAPI's 422: another service answers those.
     if "HTTPValidationError" not in str({**document, "components": None}):
@@ -50,14 +56,20 @@ def _describe(document: dict[str, Any], app: FastAPI) -> None:
             components["schemas"].pop(name, None)
 
 
-def _is_validated(operation: dict[str, Any]) -> bool:
-    """Whether FastAPI has described a 422, which is a 400 here."""
-    return "HTTPValidationError" in str(operation["responses"].get("422"))
+def _tags(document: dict[str, Any], app: FastAPI) -> list[dict[str, str]]:
+    """What `openapi_tags` says. Of another tag, what the docstring of its router's module says."""
+    tags = {tag["name"]: tag for tag in document.get("tags", [])}
+    for route in iter_route_contexts([r for r in app.routes if not isinstance(r, APIRoute)]):
+        for name in jsonable_encoder(getattr(route, "tags", ())):
+            if text := sys.modules[route.endpoint.__module__].__doc__:
+                tags.setdefault(name, {"name": name, "description": text})
+    return list(tags.values())
 
 
 def _errors(path: str, operation: dict[str, Any]) -> list[int]:
     can_answer = {
-        400: _is_validated(operation),
+        # What FastAPI describes as a 422 is a 400 here.
+        400: "HTTPValidationError" in str(operation["responses"].get("422")),
         401: "security" in operation,
         404: "{" in path,
         409: "security" in operation and "requestBody" in operation,
@@ -66,8 +78,3 @@ def _errors(path: str, operation: dict[str, Any]) -> list[int]:
         503: "security" in operation or path == "/readyz",
     }
     return [status for status, possible in can_answer.items() if possible]
-
-
-def _response(status: int) -> dict[str, Any]:
-    content = {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    return {"description": DESCRIPTIONS[status], "content": content}
