@@ -27,6 +27,7 @@ from hooks.rendering import ROOT, render
 from tests.agents import agent, mcp_server, titles
 from tests.choices import ALL_ON
 from tests.contract.conftest import run
+from tests.descriptions import undescribed
 from tests.documents import Step, authenticated
 from tests.identity_provider import (
     AUDIENCE,
@@ -264,7 +265,8 @@ def test_the_documented_authentication_works_as_it_stands(service: httpx2.Client
         assert answer.json()["detail"] == "Send a bearer token."
     document = service.get("/openapi.json").json()
     (scheme,) = document["components"]["securitySchemes"].values()
-    assert scheme == {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+    assert (scheme["type"], scheme["scheme"], scheme["bearerFormat"]) == ("http", "bearer", "JWT")
+    assert undescribed(document) == []
     assert "X-User-ID" not in json.dumps(document)
 
 

@@ -85,6 +85,6 @@ async def toggle_task(database: CallerDatabase, task_id: TaskId) -> TaskPublic:
 
 @router.delete("/{task_id}", status_code=204, dependencies=NO_BODY, response_description="Deleted.")
 async def delete_task(database: CallerDatabase, task_id: TaskId) -> Response:
-    """Deletes a task for good. Sent again, it is a 404."""
+    """Deletes a task. Sent again, it is a 404."""
     await TaskRepository(database).delete(task_id)
     return Response(status_code=204)

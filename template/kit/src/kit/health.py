@@ -12,26 +12,26 @@ router = APIRouter(tags=["health"])
 
 
 class Health(BaseModel):
-    """The process lives."""
+    """A process that is alive."""
 
     status: Literal["ok"] = Field(description="Always `ok`.")
 
 
 class Readiness(BaseModel):
-    """The service can do its work."""
+    """A service that can do its work."""
 
     status: Literal["ready"] = Field(description="Always `ready`.")
 
 
 @router.head("/healthz", include_in_schema=False)
-@router.get("/healthz", response_description="The process lives.")
+@router.get("/healthz", response_description="It is alive.")
 async def get_health() -> Health:
     """The process lives. This asks no database: a probe must not keep a sleeping one awake."""
     return Health(status="ok")
 
 
 @router.head("/readyz", include_in_schema=False)
-@router.get("/readyz", response_description="The service can do its work.")
+@router.get("/readyz", response_description="It is ready.")
 async def get_readiness(request: Request) -> Readiness:
     """The service can do its work: its database takes what requests do, with row security."""
     for fault in await find_faults(request.app.state.database):
