@@ -19,7 +19,7 @@ from pictures.png import with_text
 
 KEYWORD = "OpenAPI SHA-256"
 OPERATION = "tasks/create_task"
-SIZE = "1200,1895"
+SIZE = "1200,1960"
 
 # The responses' examples would push all other operations out of the picture; and the link to one
 # operation must not scroll to it.

@@ -11,7 +11,9 @@ from kit.models import Input, Line, Output, Owned, Replacement, Text, Times, uni
 from pydantic import MISSING, StrictBool
 from sqlmodel import Field, Index, SQLModel
 
-Title = Annotated[Line, Field(max_length=200, description="The task in a few words.")]
+Title = Annotated[
+    Line, Field(max_length=200, description="A short name.", schema_extra={"examples": ["My task"]})
+]
 Description = Annotated[Text, Field(max_length=10_000, description="More about the task.")]
 Completed = Annotated[StrictBool, Field(description="Whether the task is done.")]
 

@@ -14,12 +14,10 @@ class TrustedHeader(APIKeyHeader):
     request, and drops it from what clients send, may reach the service.
     """
 
-    # The OpenAPI document gets the header's own name: see `kit.openapi`.
-    setting = "USER_ID_HEADER"
-
     def __init__(self) -> None:
+        # `kit.openapi` replaces this name by the header's own.
         super().__init__(
-            name=self.setting, scheme_name="User", description="Who is calling. A gateway sets it."
+            name="USER_ID_HEADER", scheme_name="User", description="The caller. A gateway sets it."
         )
 
     async def __call__(self, request: HTTPConnection) -> UserId:

@@ -9,7 +9,6 @@ from fastapi.openapi.constants import REF_PREFIX, REF_TEMPLATE
 from fastapi.routing import APIRoute, iter_route_contexts
 
 from kit.errors import Conflict, NotFound, ServiceError, Unauthenticated
-from kit.identity import TrustedHeader
 from kit.problems import DETAILS, PROBLEM_JSON, Problem
 
 ERRORS = (Unauthenticated, NotFound, Conflict, ServiceError)
@@ -40,7 +39,7 @@ def _describe(document: dict[str, Any], app: FastAPI) -> None:
     problem = Problem.model_json_schema(mode="serialization", ref_template=REF_TEMPLATE)
     components["schemas"] |= {**problem.pop("$defs"), "Problem": problem}
     for scheme in components.get("securitySchemes", {}).values():
-        if scheme.get("name") == TrustedHeader.setting:
+        if scheme.get("name") == "USER_ID_HEADER":
             scheme["name"] = app.state.settings.user_id_header
     document["tags"] = _tags(document, app)
     for path, operations in document["paths"].items():
