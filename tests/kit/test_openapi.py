@@ -1,6 +1,10 @@
+"""What the document says beside what FastAPI does."""
+
+from enum import Enum
 from typing import Any
 
 import pytest
+from fastapi import APIRouter
 from kit.application import create_app
 
 from app.routers import ROUTERS
@@ -63,3 +67,21 @@ def test_schemas_are_named_as_their_models_and_null_is_only_where_it_can_be() ->
         if {"type": "null"} in value.get("anyOf", [])
     ]
     assert [at for at in nullable if at[0].startswith("Task")] == [("TaskPage", "next_cursor")]
+
+
+class Tag(Enum):
+    OURS = "ours"
+    NAMED = "named"
+
+
+def test_a_tag_has_its_description_from_the_options_or_from_its_routers_module() -> None:
+    router = APIRouter(tags=list(Tag))
+    router.get("/ours")(lambda: None)
+    named = {"name": "named", "description": "By the team."}
+    settings = make_settings("postgresql://host/database")
+    app = create_app(settings, [router], openapi_tags=[named])
+    app.get("/direct", tags=["direct"])(lambda: None)  # app/main.py speaks of more than a tag
+    described = {tag["name"]: tag["description"] for tag in app.openapi()["tags"]}
+    assert described["named"] == "By the team."
+    assert described["ours"] == __doc__
+    assert described.keys() == {"named", "ours", "health"}
