@@ -74,12 +74,23 @@ class Tag(Enum):
     NAMED = "named"
 
 
+def elsewhere() -> None:
+    """Of a module that was not imported by name."""
+
+
+elsewhere.__module__ = "not_imported"
+
+
 def test_a_tag_has_its_description_from_the_options_or_from_its_routers_module() -> None:
     router = APIRouter(tags=list(Tag))
     router.get("/ours")(lambda: None)
+    router.get("/elsewhere")(elsewhere)
+    router.get("/hidden", tags=["hidden"], include_in_schema=False)(lambda: None)
+    hidden = APIRouter(include_in_schema=False)
+    hidden.get("/more", tags=["hidden"])(lambda: None)
     named = {"name": "named", "description": "By the team."}
     settings = make_settings("postgresql://host/database")
-    app = create_app(settings, [router], openapi_tags=[named])
+    app = create_app(settings, [router, hidden], openapi_tags=[named])
     app.get("/direct", tags=["direct"])(lambda: None)  # app/main.py speaks of more than a tag
     described = {tag["name"]: tag["description"] for tag in app.openapi()["tags"]}
     assert described["named"] == "By the team."

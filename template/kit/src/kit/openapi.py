@@ -1,6 +1,6 @@
 """The OpenAPI document: what FastAPI derives from the routes, and the errors that they answer."""
 
-import sys
+from inspect import getdoc, getmodule
 from typing import Any
 
 from fastapi import FastAPI
@@ -60,7 +60,7 @@ def _tags(document: dict[str, Any], app: FastAPI) -> list[dict[str, str]]:
     tags = {tag["name"]: tag for tag in document.get("tags", [])}
     for route in iter_route_contexts([r for r in app.routes if not isinstance(r, APIRoute)]):
         for name in jsonable_encoder(getattr(route, "tags", ())):
-            if text := sys.modules[route.endpoint.__module__].__doc__:
+            if route.include_in_schema and (text := getdoc(getmodule(route.endpoint))):
                 tags.setdefault(name, {"name": name, "description": text})
     return list(tags.values())
 
