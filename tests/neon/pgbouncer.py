@@ -24,6 +24,7 @@ auth_type = scram-sha-256
 auth_file = {home}/users
 pool_mode = transaction
 default_pool_size = {pool_size}
+max_client_conn = 40
 client_tls_sslmode = require
 client_tls_cert_file = {certificate}
 client_tls_key_file = {key}

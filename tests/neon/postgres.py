@@ -20,6 +20,13 @@ from tests.servers import free_port
 PASSWORD = """p@ss:/w?o#r%d[&]= +"'\\é"""  # noqa: S105 - of servers that the tests start
 OWNER = "neondb_owner"
 
+# More than 16 MB, which files of PostgreSQL's log of writes have.
+FILL = """
+    INSERT INTO task (user_id, id, title, description, completed)
+    SELECT 'filler', gen_random_uuid(), 'x', repeat('x', 1900), false
+    FROM generate_series(1, 10000)
+"""
+
 
 class Postgres:
     def __init__(self, programs: Path, home: Path, certificate: Certificate | None = None) -> None:
@@ -55,6 +62,10 @@ class Postgres:
 
     def stop(self) -> None:
         self._end(SIGINT)
+
+    def signal(self, number: int) -> None:
+        assert self._process
+        self._process.send_signal(number)
 
     def kill(self) -> None:
         self._end(SIGKILL)
@@ -96,6 +107,19 @@ class Postgres:
         return name
 
     @contextmanager
+    def full_disk(self, database: str) -> Iterator[None]:
+        """The table of tasks cannot grow: the next page is cut short, as on a full disk."""
+        with self.session(database) as session:
+            session.execute(FILL)
+            session.execute("SELECT pg_relation_size('task')")
+            ((size,),) = session.fetchall()
+        self._limit_files(database, str(size + 100))
+        try:
+            yield
+        finally:
+            self._limit_files(database, "unlimited")
+
+    @contextmanager
     def locked(self, database: str, mode: str = "ACCESS EXCLUSIVE") -> Iterator[cursor]:
         """Another session has locked the table of tasks."""
         with self.session(database) as session:
@@ -126,6 +150,13 @@ class Postgres:
         with self.locked(database):
             self.wait_for_lock()
             self.terminate_connections(database)
+
+    def _limit_files(self, database: str, size: str) -> None:
+        """By a program: root may not be allowed to do it to another account's process."""
+        assert self._process
+        limit = ["prlimit", f"--pid={self._process.pid}", f"--fsize={size}:unlimited"]
+        run(limit, self._log)
+        self.terminate_connections(database)  # the next ones have the limit
 
     def _count(self, what: str, database: str) -> int:
         where = "FROM pg_stat_activity WHERE usename = %s AND datname = %s"
