@@ -1,15 +1,19 @@
 """A rendered project passes its own checks, whatever the answers."""
 
 import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from hooks.rendering import render, snapshot
-from tests.projects import ANSWERS, UV, Project, project_environment
+from hooks.rendering import ROOT, render, snapshot
+from tests.documents import section
+from tests.projects import ANSWERS, GIT_IDENTITY, UV, Project, project_environment
 
 pytestmark = pytest.mark.slow
+
+PAGE = (ROOT / "docs/start.md").read_text("utf-8")
 
 
 @pytest.fixture(
@@ -74,13 +78,42 @@ def test_its_own_tests_refuse_a_database_that_may_not_be_theirs(
     assert str(refused.value).rstrip().endswith(reason)
 
 
+@pytest.fixture(params=["", "services/todo"], ids=["root", "folder"])
+def ours(
+    request: pytest.FixtureRequest, template: Path, project: Project, tmp_path: Path
+) -> Project:
+    """One in the root of a repository, or in a folder of it, as the page says."""
+    root = render(template, tmp_path / "repository" / request.param, {})
+    shutil.copy(project.root / "uv.lock", root)
+    if request.param:
+        hooks, here = root / ".pre-commit-config.yaml", f"--directory {request.param}"
+        assert "`uv run --directory todo-service`" in section(PAGE, "Commit it")
+        hooks.write_text(hooks.read_text("utf-8").replace(" uv run ", f" uv run {here} "), "utf-8")
+        (tmp_path / "repository" / "other.py").write_text("import   nothing_of_ours", "utf-8")
+    environment = {
+        **project.environment,
+        **GIT_IDENTITY,
+        "PATH": f"{Path(UV).parent}{os.pathsep}{os.environ['PATH']}",
+        "PRE_COMMIT_HOME": str(tmp_path / "pre-commit"),
+    }
+    return Project(root, environment)
+
+
 @only_defaults
-def test_its_pre_commit_hooks_pass(project: Project, tmp_path: Path) -> None:
-    project.run("git", "init", "--quiet")
-    project.run("git", "add", "--all")
-    path = f"{Path(UV).parent}{os.pathsep}{os.environ['PATH']}"
-    environment = {**project.environment, "PATH": path, "PRE_COMMIT_HOME": str(tmp_path)}
-    replace(project, environment=environment).uv_run("pre-commit", "run", "--all-files")
+def test_its_hooks_let_a_commit_pass_or_refuse_it(ours: Project, tmp_path: Path) -> None:
+    repository = str(tmp_path / "repository")
+    ours.run("git", "init", "--quiet", repository)
+    ours.uv_run("pre-commit", "install")
+    ours.run("git", "add", "--all", repository)
+    assert ours.run("git", "commit", "--message", "Start").count("Passed") == 3
+    module = ours.root / "app/routers.py"
+    as_it_was = module.read_text("utf-8")
+    mistakes = {"ruff-check": "import os", "ruff-format": "x  =  1", "mypy": 'x: int = ""'}
+    for hook, mistake in mistakes.items():
+        module.write_text(f"{as_it_was}{mistake}\n", "utf-8")
+        with pytest.raises(AssertionError, match=f"Failed\n- hook id: {hook}\n"):
+            ours.run("git", "commit", "--all", "--message", mistake)
+    assert "Start" in ours.run("git", "log", "-1", "--format=%s")
 
 
 @only_defaults
