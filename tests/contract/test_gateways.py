@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 import httpx2
+import psutil
 import pytest
 
 from hooks.rendering import ROOT
@@ -49,7 +50,7 @@ http {
     include todo;
 }
 """,
-    "caddy": "{\n\tadmin off\n}\nimport todo\n",
+    "caddy": "import todo\n",
     "haproxy": "global\n    maxconn 100\n",
 }
 BCRYPT = "$2b$04$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW"  # of "secret"
@@ -64,6 +65,7 @@ START = {
     "haproxy": ["haproxy", "-db", "-f", "main", "-f", "users", "-f", "todo"],
 }
 
+PATIENCE = 2  # seconds for the head of a request, in the place of 10
 LOGIN = {"Authorization": f"Basic {b64encode(b'mallory:secret').decode()}"}
 METHODS = {
     "GET": "/api/v1/tasks",
@@ -130,8 +132,10 @@ def gateway(name: str, configuration: str, service: Server, folder: Path) -> Ite
         "127.0.0.1:8000": urlsplit(service.url).netloc,
         "listen 80": f"listen {address}",
         "todo.example.com": f"http://{address}",
+        "{\n\tservers": "{\n\tadmin off\n\tservers",
         "bind :80": f"bind {address}",
         f"/etc/{name}/users": str(folder / "users"),
+        " 10s": f" {PATIENCE}s",
     }.items():
         configuration = configuration.replace(place, here)
     (folder / "users").write_text(USERS[name])
@@ -271,6 +275,36 @@ def test_a_name_that_the_client_sends_is_dropped(entrance: Entrance, service: Se
         assert client.get(tasks, headers=given[:2]).status_code == 401
     assert service.tasks(victim) == []
     assert title in service.tasks("mallory")
+
+
+def test_a_client_that_is_slow_is_the_gateways_and_not_for_long(
+    entrance: Entrance, service: Server
+) -> None:
+    if entrance.login is not LOGIN:
+        pytest.skip("without a gateway the service waits as long as the client likes")
+    address, head = urlsplit(entrance.url), request("GET /healthz", LOGIN)
+    started = time.monotonic()
+    with socket.create_connection((address.hostname, address.port), 0.1) as slow:
+        before = connections(service)
+        with suppress(ConnectionError):
+            for byte in head:
+                slow.sendall(bytes([byte]))
+                with suppress(TimeoutError):
+                    assert b" 200 " not in slow.recv(1000)
+                    break
+                assert connections(service) <= before
+    assert PATIENCE - 1 < time.monotonic() - started < PATIENCE + 5
+
+
+def connections(service: Server) -> int:
+    """The ones that others have to the service."""
+    processes = psutil.Process(service.process.pid).children(recursive=True)
+    port = urlsplit(service.url).port
+    return sum(
+        one.laddr.port == port and one.status == psutil.CONN_ESTABLISHED
+        for process in processes
+        for one in process.net_connections()
+    )
 
 
 def test_javas_client_posts_as_the_page_about_clients_shows(
