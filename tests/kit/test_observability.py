@@ -1,6 +1,8 @@
 import json
+import os
 import signal
 from collections.abc import Iterator
+from http.client import HTTPConnection
 from pathlib import Path
 
 import httpx2
@@ -135,10 +137,29 @@ def test_a_fault_is_logged_with_its_request_id(database_url: str, tmp_path: Path
 
 
 @pytest.mark.parametrize("log_format", ["json", "text"])
-def test_a_log_that_cannot_be_written_fails_no_request(database_url: str, log_format: str) -> None:
-    full = Path("/dev/full")
-    with (
-        serve_in_process(database_url, full, LOG_FORMAT=log_format) as (_, url),
-        client_of("alice", url) as alice,
-    ):
-        assert alice.get(TASKS).status_code == 200
+@pytest.mark.parametrize("log", ["full", "unread"])
+def test_a_log_that_cannot_be_written_fails_no_request_and_no_connection(
+    database_url: str, tmp_path: Path, log: str, log_format: str
+) -> None:
+    """Its disk is full, or it is a pipe whose reader has gone."""
+    (tmp_path / "faulty.py").write_text(FAULTY)
+    reader, writer = os.pipe()
+    path = Path("/dev/full" if log == "full" else f"/dev/fd/{writer}")
+    settings = {"LOG_FORMAT": log_format, "PYTHONPATH": f"{tmp_path}:."}
+    with serve_in_process(database_url, path, "faulty:app", **settings) as (_, url):
+        os.close(reader)
+        os.close(writer)
+        client = HTTPConnection(url.removeprefix("http://"))
+        for body, status in (('{"title": "x"}', 201), ("{", 400), ('{"title": "x"}', 201)):
+            client.request(
+                "POST", TASKS, body, {"X-User-ID": "a", "Content-Type": "application/json"}
+            )
+            response = client.getresponse()
+            assert response.status == status
+            response.read()
+            assert client.sock, "its connection was closed"
+        client.putrequest("no method", "/")  # of which uvicorn itself complains
+        client.endheaders()
+        assert client.getresponse().status == 400
+        assert httpx2.get(f"{url}/fault").status_code == 500
+        assert httpx2.get(f"{url}/readyz").status_code == 200
