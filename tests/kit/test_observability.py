@@ -1,6 +1,8 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from http.client import HTTPConnection
 from pathlib import Path
@@ -163,3 +165,13 @@ def test_a_log_that_cannot_be_written_fails_no_request_and_no_connection(
         assert client.getresponse().status == 400
         assert httpx2.get(f"{url}/fault").status_code == 500
         assert httpx2.get(f"{url}/readyz").status_code == 200
+
+
+@pytest.mark.parametrize("log_format", ["json", "text", "auto"])
+def test_without_a_standard_error_the_service_starts(database_url: str, log_format: str) -> None:
+    settings = {"DATABASE_URL": database_url, "USER_ID_HEADER": "X-User-ID"}
+    subprocess.run(
+        ["sh", "-c", 'exec "$0" -c "import app.main" 2>&-', sys.executable],
+        env={**os.environ, **settings, "LOG_FORMAT": log_format},
+        check=True,
+    )

@@ -89,7 +89,8 @@ class TextFormatter(logging.Formatter):
 
 def configure_logging(settings: Settings) -> None:
     """Give the lines of the service and of its libraries one form, uvicorn's too."""
-    text = settings.log_format == "text" or (settings.log_format == "auto" and sys.stderr.isatty())
+    terminal = sys.stderr and sys.stderr.isatty()  # a daemon may have no standard error
+    text = settings.log_format == "text" or (settings.log_format == "auto" and terminal)
     _handler.setStream(sys.stderr)
     _handler.setFormatter(
         TextFormatter("%(asctime)s %(levelname)-7s %(message)s") if text else JSONFormatter()
