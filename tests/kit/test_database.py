@@ -3,11 +3,13 @@
 import asyncio
 import time
 from collections.abc import Awaitable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC
-from threading import Event
+from threading import Event, Semaphore
 from typing import Any
 from uuid import uuid4
 
+import httpx2
 import pytest
 from kit.application import create_app
 from kit.database import OWNER, USER_ROLE, Database, UserDatabase
@@ -30,6 +32,7 @@ OTHERS_KILLED = text("""
     SELECT pg_terminate_backend(pid) FROM pg_stat_activity
     WHERE application_name = 'app' AND datname = current_database() AND pid <> pg_backend_pid()
 """)
+SLOW = ["/in-a-thread", "/plain"]
 COUNT = select(func.count().label("tasks")).select_from(Task)
 
 
@@ -272,6 +275,29 @@ def test_slow_calls_in_asyncios_own_threads_make_no_statement_wait(alice: UserDa
         return int(row["tasks"])
 
     assert asyncio.run(count_meanwhile()) == 1
+
+
+def test_slow_routes_of_a_team_make_no_task_wait(settings: Settings) -> None:
+    app, begun, release = create_app(settings, ROUTERS), Semaphore(0), Event()
+
+    @app.get("/in-a-thread")
+    async def wait_in_a_thread() -> None:
+        begun.release()
+        await asyncio.to_thread(release.wait, 30)
+
+    @app.get("/plain")  # in one of the 40 threads that FastAPI has for these
+    def wait_plainly() -> None:
+        begun.release()
+        release.wait(30)
+
+    with serve(app) as url, client_of("alice", url) as alice, ThreadPoolExecutor(80) as callers:
+        slow = [callers.submit(httpx2.get, f"{url}{path}", timeout=60) for path in SLOW * 40]
+        assert all(begun.acquire(timeout=30) for _ in slow)
+        for path in (TASKS, "/readyz", "/healthz"):
+            assert alice.get(path, timeout=5).status_code == 200
+        assert not any(call.done() for call in slow)
+        release.set()
+        assert {call.result().status_code for call in slow} == {200}
 
 
 def test_a_user_without_a_name_sees_nothing(database: Database, alice: UserDatabase) -> None:
