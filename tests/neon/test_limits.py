@@ -165,3 +165,4 @@ def test_a_full_disk_is_an_outage_for_what_needs_room(
             assert alice.get("/readyz").status_code == 200
         tasks.append(alice.post(TASKS, json=large).raise_for_status().json())
         assert alice.get(TASKS).json()["items"] == tasks[::-1]
+    assert "could not extend file" in service.log.read_text("utf-8")
