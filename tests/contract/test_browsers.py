@@ -121,7 +121,8 @@ def report_of_chromium(
     visitor = Visitor(database_url)
     origin.act = visitor.act
     write_program(["requests.ts", "page.ts", "run.ts"], workshop, service, origin)
-    workshop("npx", "tsc", "--noEmit", "false", "--outDir", str(origin.folder))
+    emit = ["--allowImportingTsExtensions", "false", "--noEmit", "false"]
+    workshop("npx", "tsc", *emit, "--outDir", str(origin.folder))
     package = workshop.folder / "node_modules/openapi-fetch/dist/index.mjs"
     shutil.copy(package, origin.folder / "openapi-fetch.js")
     shutil.copy(SOURCES / "page.html", origin.folder)
