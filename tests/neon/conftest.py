@@ -56,7 +56,7 @@ def bouncer(
     if not PGBOUNCER:
         pytest.skip("needs PgBouncer: apt-get install pgbouncer")
     home = folder / "pgbouncer"
-    with pgbouncer.running(PGBOUNCER, home, server, certificate, authority.certificate) as port:
+    with pgbouncer.running(home, server, certificate, authority.certificate) as port:
         yield port
 
 

@@ -7,10 +7,11 @@ from pathlib import Path
 
 from tests.neon.certificates import Certificate
 from tests.neon.postgres import OWNER, PASSWORD, Postgres
-from tests.neon.programs import own, start, until
+from tests.neon.programs import PGBOUNCER, own, start, until
 from tests.servers import free_port
 
 SERVER_CONNECTIONS = 2
+LIMITS = f"pool_mode = transaction\ndefault_pool_size = {SERVER_CONNECTIONS}"
 
 CONFIGURATION = """\
 [databases]
@@ -22,8 +23,7 @@ listen_port = {port}
 unix_socket_dir =
 auth_type = scram-sha-256
 auth_file = {home}/users
-pool_mode = transaction
-default_pool_size = {pool_size}
+{limits}
 max_client_conn = 40
 client_tls_sslmode = require
 client_tls_cert_file = {certificate}
@@ -36,7 +36,11 @@ server_login_retry = 1
 
 @contextmanager
 def running(
-    program: str, home: Path, postgres: Postgres, certificate: Certificate, authority: Path
+    home: Path,
+    postgres: Postgres,
+    certificate: Certificate,
+    authority: Path,
+    limits: str = LIMITS,
 ) -> Iterator[int]:
     """Yields its port."""
     home.mkdir(mode=0o700)
@@ -49,12 +53,12 @@ def running(
         authority=authority,
         certificate=certificate.certificate,
         key=certificate.key,
-        pool_size=SERVER_CONNECTIONS,
+        limits=limits,
     )
     (home / "pgbouncer.ini").write_text(configuration, "utf-8")
     doubled = PASSWORD.replace('"', '""')
     (home / "users").write_text(f'"{OWNER}" "{doubled}"\n', "utf-8")
-    process = start([program, home / "pgbouncer.ini"], home / "log")
+    process = start([str(PGBOUNCER), home / "pgbouncer.ini"], home / "log")
     try:
         until(lambda: "process up" in (home / "log").read_text("utf-8"))
         yield port
