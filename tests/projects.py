@@ -81,9 +81,9 @@ class Project:
         assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout}"
         return done.stdout
 
-    def sync(self) -> None:
+    def sync(self, *options: str) -> None:
         """Install exactly what the project declares: an undeclared import fails."""
-        self.run(UV, "lock", "--quiet")
+        self.run(UV, "lock", "--quiet", *options)
         self.run(UV, "sync", "--quiet", "--frozen")
 
     def files_for_git(self) -> list[str]:
