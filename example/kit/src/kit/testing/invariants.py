@@ -1,0 +1,114 @@
+"""What holds for every route, table and migration there is, also for those to come."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx2
+from alembic import command
+from fastapi import FastAPI
+from fastapi.routing import APIRoute, iter_route_contexts
+from sqlalchemy import Connection, NullPool, create_engine, inspect
+
+from kit.database_url import parse_url
+from kit.migrations import ROLE_FAULTS, scripts
+from kit.testing.fixtures import NewUser
+from kit.testing.layers import mistakes
+from kit.testing.samples import sample_body
+from kit.testing.servers import alembic_on, migrate
+
+CATALOGUE = Path(__file__).with_name("catalogue.sql").read_text("utf-8")
+
+
+def operations(app: FastAPI, public_paths: set[str]) -> Iterator[tuple[str, str]]:
+    """Method and path of all that must know who is calling."""
+    for route in iter_route_contexts(app.routes):
+        if isinstance(route.original_route, APIRoute) and route.path not in public_paths:
+            yield from ((method, str(route.path)) for method in sorted(route.methods or ()))
+
+
+def test_a_caller_without_identity_is_refused(
+    app: FastAPI, public_paths: set[str], nobody: httpx2.Client
+) -> None:
+    answers = {
+        (method, path): nobody.request(method, path_to(uuid4(), path)).status_code
+        for method, path in operations(app, public_paths)
+    }
+    # What may be open to all is named in a fixture `public_paths`.
+    assert {call: status for call, status in answers.items() if status != 401} == {}
+
+
+def test_a_stranger_gets_the_same_404_as_for_a_missing_resource(
+    app: FastAPI, public_paths: set[str], tested_by_hand: set[str], new_user: NewUser
+) -> None:
+    calls = set(operations(app, public_paths))
+    for method, path in calls:
+        collection = path.partition("/{")[0]
+        is_one_of_a_collection = path.count("{") == 1 and ("POST", collection) in calls
+        if is_one_of_a_collection and collection not in tested_by_hand:
+            compare_strange_with_missing(app.openapi(), method, path, new_user)
+
+
+def compare_strange_with_missing(
+    document: dict[str, Any], method: str, path: str, new_user: NewUser
+) -> None:
+    owner, stranger = new_user(), new_user()
+    collection = path.partition("/{")[0]
+    created = owner.post(collection, json=sample_body(document, "POST", collection))
+    assert created.status_code == 201, f"Give its fields `examples`: {created.text}"
+    this, body = created.json(), sample_body(document, method, path)
+
+    strange = stranger.request(method, path_to(this["id"], path), json=body)
+    missing = stranger.request(method, path_to(uuid4(), path), json=body)
+    assert strange.status_code == missing.status_code == 404
+    assert anonymous(strange) == anonymous(missing)
+    assert owner.get(f"{collection}/{this['id']}").json() == this
+    assert owner.request(method, path_to(this["id"], path), json=body).is_success
+
+
+def path_to(resource_id: object, path: str) -> str:
+    return re.sub(r"{[^}]+}", str(resource_id), path)
+
+
+def anonymous(response: httpx2.Response) -> object:
+    """What is answered, but for the request's own id, path and time, and values of `X-` headers."""
+    raw = response.headers.raw
+    headers = [(n, "" if n.lower().startswith((b"x-", b"date")) else value) for n, value in raw]
+    return headers, {**response.json(), "request_id": "", "instance": ""}
+
+
+def test_a_module_uses_only_what_its_layer_may() -> None:
+    found = {str(f): mistakes(f.name, f.read_text("utf-8")) for f in Path("app").rglob("*.py")}
+    assert {file: wrong for file, wrong in found.items() if wrong} == {}
+
+
+def test_every_table_of_users_keeps_them_apart(database_url: str) -> None:
+    with create_engine(parse_url(database_url), poolclass=NullPool).connect() as connection:
+        assert faults(connection) == []
+
+
+def faults(connection: Connection) -> list[str]:
+    """What PostgreSQL's catalogue must not say, and of which table, index or role it does."""
+    found = connection.exec_driver_sql(CATALOGUE.replace("ROLE_FAULTS", ROLE_FAULTS))
+    return [f"{fault}: {place}" for fault, place in found]
+
+
+def test_there_is_one_head() -> None:
+    assert len(scripts().get_heads()) == 1, 'Run: uv run alembic merge heads -m "merge heads"'
+
+
+def test_the_migrations_make_the_schema_of_the_models(database_url: str) -> None:
+    with alembic_on(database_url) as config:
+        command.check(config)
+
+
+def test_every_migration_goes_down_and_up_again(empty_database: str) -> None:
+    migrate(empty_database)
+    with alembic_on(empty_database) as config:
+        command.downgrade(config, "base")
+        with create_engine(parse_url(empty_database), poolclass=NullPool).connect() as connection:
+            assert inspect(connection).get_table_names() == ["alembic_version"]
+        command.upgrade(config, "head")
+        command.check(config)

@@ -1,0 +1,19 @@
+"""What the tests need to know about this service. Fixtures: kit/src/kit/testing/fixtures.py."""
+
+from collections.abc import Callable
+
+import pytest
+
+pytest_plugins = ["kit.testing.fixtures"]
+
+
+@pytest.fixture(scope="session")
+def environment() -> dict[str, str]:
+    """The settings of the tests, beside DATABASE_URL. Those that you add and require go here."""
+    return {"USER_ID_HEADER": "X-User-ID"}
+
+
+@pytest.fixture(scope="session")
+def credentials() -> Callable[[str], dict[str, str]]:
+    """Who is calling: the headers with which this user calls. `alice.user_id` is that name."""
+    return lambda user_id: {"X-User-ID": user_id}
