@@ -1,14 +1,20 @@
 """Every release can be updated to this working tree, and is in the changelog."""
 
+import os
 import re
+import shutil
+import textwrap
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 from packaging.version import Version
 
 from hooks.rendering import ROOT, render, snapshot
-from tests.documents import section, steps
-from tests.projects import UV, Project, project_environment
+from tests import readme
+from tests.documents import Step, section, steps
+from tests.projects import GIT_IDENTITY, UV, Project, project_environment
 from tests.releases import check_out, plausible_next, tags
 from tests.repositories import commit, git, release
 
@@ -33,6 +39,69 @@ def test_a_major_release_says_what_a_team_must_do() -> None:
     for text in CHANGELOG.split("\n## ")[1:]:
         if re.match(r"\[\d+\.0\.0\]", text) and not text.startswith("[1.0.0]"):
             assert "*Action needed:*" in text
+
+
+def test_no_migration_of_a_release_is_edited(tmp_path: Path) -> None:
+    versions = "template/app/migrations/versions"
+    for tag in TAGS:
+        for file in (check_out(tag, tmp_path / tag) / versions).glob("*.py"):
+            assert (ROOT / versions / file.name).read_bytes() == file.read_bytes()
+
+
+def test_the_page_leads_from_the_first_release_to_an_update(tmp_path: Path) -> None:
+    """In a clone, with a remote that has no tag yet: every command of the page."""
+    git(tmp_path, "init", "--quiet", "--bare", "--initial-branch=main", "origin.git")
+    origin = (tmp_path / "origin.git").as_uri()
+    git(tmp_path, "clone", "--quiet", origin, "template")
+    template = snapshot(tmp_path / "template")
+    maintainer = Project(template, {**os.environ, **GIT_IDENTITY})
+    release_by_the_page(maintainer, "1.0.0")
+    project = Project(tmp_path / "release", maintainer.environment)
+    assert rendered_from(project) == ("v1.0.0", origin)
+    commit(project.root, "Start")
+
+    plausible_next(template)
+    commit(template, "Not released yet")
+    maintainer.run("git", "push", "--quiet")
+    update = next(steps(section((ROOT / "docs/update.md").read_text("utf-8"), "Update")))
+    update.take(project)
+    assert git(project.root, "status", "--porcelain") == ""
+
+    shutil.move(project.root, ours := tmp_path / "ours")
+    release_by_the_page(maintainer, "1.1.0")
+    project = replace(project, root=ours)
+    update.take(project)
+    project.run("git", "diff", "--check")
+    assert rendered_from(project) == ("v1.1.0", origin)
+    assert "The process runs." in (ours / "kit/src/kit/health.py").read_text("utf-8")
+
+
+def release_by_the_page(maintainer: Project, version: str) -> None:
+    """Take the steps of the page in a clone, with this number."""
+    unreleased = "## [Unreleased]\n"
+    heading = f"{unreleased}\n## [{version}] - 2026-12-01\n"
+    edit(maintainer.root / "CHANGELOG.md", (unreleased, heading))
+    commit(maintainer.root, version)
+    page = (ROOT / "docs/releasing.md").read_text("utf-8")
+    commands = textwrap.dedent(section(page, "A release").replace("1.2.0", version))
+    for block in re.findall(r"^ *```sh\n(.*?)^ *```$", commands, re.MULTILINE | re.DOTALL):
+        Step("sh", block).take(maintainer)
+
+
+def rendered_from(project: Project) -> tuple[str, str]:
+    """The release and the address of the template."""
+    answers = yaml.safe_load((project.root / ".copier-answers.yml").read_text("utf-8"))
+    return answers["_commit"], answers["_src_path"]
+
+
+def test_the_readme_names_no_version_and_renders_a_release_as_such(tmp_path: Path) -> None:
+    assert not re.search(r"\bv\d+\.\d", readme.TEXT)
+    template = snapshot(tmp_path / "template")
+    release(template, "v1.0.0")
+    copy = re.findall(r"copier (copy .+?) &&", readme.START)[0]
+    project = Project(template, {**os.environ, "PWD": str(template)})
+    Step("sh", f"uvx copier {copy}").take(project)
+    assert rendered_from(replace(project, root=tmp_path / "todo"))[0] == "v1.0.0"
 
 
 @pytest.mark.slow
