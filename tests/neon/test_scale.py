@@ -181,3 +181,14 @@ def test_instances_are_replaced_under_load_without_a_failed_request(
         assert dict(session.fetchall()) == counts
     assert min(counts.values()) > 10
     assert server.connections(database) <= 20
+
+
+def test_a_request_that_cannot_be_sent_goes_to_another_instance(
+    instances: list[Instance], folder: Path
+) -> None:
+    with balancer(instances, folder) as url, httpx2.Client(base_url=url, verify=NO_TLS) as client:
+        instances[0].stop()
+        answers = {client.get(TASKS, headers={HEADER: "alice"}).status_code for _ in range(20)}
+        instances[0].start()
+        until(instances[0].is_ready)
+    assert answers == {200}
