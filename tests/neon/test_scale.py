@@ -25,7 +25,7 @@ from tests.neon.certificates import Authority, Certificate
 from tests.neon.postgres import Postgres
 from tests.neon.programs import PGBOUNCER, until
 from tests.neon.service import HEADER, TASKS
-from tests.projects import Project
+from tests.projects import Project, passable_folder
 from tests.servers import NO_TLS, free_port
 
 HAPROXY = shutil.which("haproxy", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
@@ -84,14 +84,20 @@ class Instance:
 
 
 @pytest.fixture
+def home() -> Iterator[Path]:
+    with passable_folder() as home:
+        yield home
+
+
+@pytest.fixture
 def pooled(
-    folder: Path, server: Postgres, database: str, certificate: Certificate, authority: Authority
+    home: Path, server: Postgres, database: str, certificate: Certificate, authority: Authority
 ) -> Iterator[str]:
     """The database's URL through a PgBouncer with the limits of the page."""
     if not PGBOUNCER:
         pytest.skip("needs PgBouncer: apt-get install pgbouncer")
-    home, authorities = folder / "page", authority.certificate
-    with pgbouncer.running(home, server, certificate, authorities, LIMITS) as port:
+    authorities = authority.certificate
+    with pgbouncer.running(home / "pooler", server, certificate, authorities, LIMITS) as port:
         yield server.url(database, port=port, sslmode="require")
 
 
@@ -172,10 +178,10 @@ async def replace_under_load(url: str, instances: list[Instance], folder: Path) 
 
 
 def test_instances_are_replaced_under_load_without_a_failed_request(
-    instances: list[Instance], server: Postgres, database: str, folder: Path
+    instances: list[Instance], server: Postgres, database: str, home: Path
 ) -> None:
-    with balancer(instances, folder) as url:
-        counts = asyncio.run(replace_under_load(url, instances, folder))
+    with balancer(instances, home) as url:
+        counts = asyncio.run(replace_under_load(url, instances, home))
     with server.session(database) as session:
         session.execute("SELECT user_id, count(*) FROM task WHERE completed GROUP BY user_id")
         assert dict(session.fetchall()) == counts
@@ -184,9 +190,9 @@ def test_instances_are_replaced_under_load_without_a_failed_request(
 
 
 def test_a_request_that_cannot_be_sent_goes_to_another_instance(
-    instances: list[Instance], folder: Path
+    instances: list[Instance], home: Path
 ) -> None:
-    with balancer(instances, folder) as url, httpx2.Client(base_url=url, verify=NO_TLS) as client:
+    with balancer(instances, home) as url, httpx2.Client(base_url=url, verify=NO_TLS) as client:
         instances[0].stop()
         answers = {client.get(TASKS, headers={HEADER: "alice"}).status_code for _ in range(20)}
         instances[0].start()
