@@ -223,7 +223,7 @@ def _translate(error: exc.SQLAlchemyError) -> Exception:
         return Conflict()
     if lost or code in UNREADY or isinstance(error, exc.OperationalError | exc.InterfaceError):
         # Of these messages, none has a value in it.
-        reason = cause.diag.message_primary if code in UNREADY else code or str(cause).strip()
+        reason = cause.diag.message_primary if code else str(cause).strip()
         logger.warning("database unavailable", extra={"reason": reason})
         return Unavailable()
     return error
