@@ -1,4 +1,4 @@
-"""Draw the pictures of the README: run a rendered project, and show what it shows.
+"""Draw the pictures of the documentation: run a rendered project, and show what it shows.
 
 Wants Chromium, and looks best with Noto: on Debian, the packages chromium, fonts-noto-core and
 fonts-noto-mono.

@@ -6,3 +6,4 @@ from hooks.rendering import ROOT
 
 TEXT = (ROOT / "README.md").read_text("utf-8")
 START, TEST = re.findall(r"^```sh\n(.*)\n```$", TEXT, re.MULTILINE)
+(START_WITH_UV,) = re.findall(r"`(uvx .+)`", TEXT)

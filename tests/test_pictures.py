@@ -1,4 +1,4 @@
-"""The pictures of the README show what a rendered project shows today."""
+"""The pictures of the documentation show what a rendered project shows today."""
 
 import os
 import re
