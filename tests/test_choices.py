@@ -67,7 +67,7 @@ def test_what_is_no_choice_is_refused(template: Path, tmp_path: Path) -> None:
 
 
 def test_neon_branches_without_github_are_refused(template: Path, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="choose github for ci, or no here"):
+    with pytest.raises(ValueError, match="Choose github for ci, or no here"):
         render(template, tmp_path / "project", {"ci": "gitlab", "neon_branches": "true"})
 
 

@@ -13,7 +13,7 @@ ASKED = {name: question for name, question in questions().items() if is_asked(qu
 
 REFUSED = [
     ("project_name", "", "Use one line of 1 to 80 printable characters"),
-    ("project_name", " Todo", "no blank at either end"),
+    ("project_name", " Todo", "no space at either end"),
     ("project_name", "Todo\nservice", "Use one line"),
     ("project_name", "Todo service\n", "Use one line"),
     ("project_name", "Todo\x7f", "printable"),
