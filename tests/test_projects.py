@@ -15,6 +15,14 @@ pytestmark = pytest.mark.slow
 
 PAGE = (ROOT / "docs/start.md").read_text("utf-8")
 
+# By the error that each leads to.
+MISTAKES = {
+    "SyntaxError": ("app/tasks/router.py", "async def create_task(", "async def create_task(:"),
+    "No module named 'app.setings'": ("app/main.py", "app.settings", "app.setings"),
+    "USER_ID_HEADER: is not set.": ("tests/conftest.py", '"USER_ID_HEADER"', '"OTHER"'),
+    "the service does not start": ("app/main.py", "ROUTERS)", "ROUTERS, lifespan=1)"),
+}
+
 
 @pytest.fixture(
     scope="module",
@@ -76,6 +84,24 @@ def test_its_own_tests_refuse_a_database_that_may_not_be_theirs(
     with pytest.raises(AssertionError) as refused:
         replace(project, environment=environment).uv_run("pytest")
     assert str(refused.value).rstrip().endswith(reason)
+
+
+@only_defaults
+@pytest.mark.parametrize("reason", list(MISTAKES))
+def test_a_mistake_that_stops_the_application_is_said_once(
+    template: Path, project: Project, tmp_path: Path, reason: str
+) -> None:
+    broken = replace(project, root=render(template, tmp_path / "broken", {}))
+    name, old, new = MISTAKES[reason]
+    source = (broken.root / name).read_text("utf-8")
+    assert source.count(old) == 1
+    (broken.root / name).write_text(source.replace(old, new), "utf-8")
+    with pytest.raises(AssertionError) as failed:
+        broken.uv_run("pytest")
+    said = str(failed.value)
+    assert reason in said
+    assert "Without the application no test can run" in said
+    assert said.count("ERROR at setup of ") == 1
 
 
 @pytest.fixture(params=["", "services/todo"], ids=["root", "folder"])
