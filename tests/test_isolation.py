@@ -233,9 +233,9 @@ from pathlib import Path
 
 from kit.dev import postgres
 
-postgres.RUN = postgres.RUN.replace(
-    postgres.INITDB, "-U postgres -A trust -E UTF8 --locale=C.UTF-8"
-)
+LOCALE = "--locale-provider=builtin --builtin-locale=C.UTF8"
+assert LOCALE in postgres.RUN
+postgres.RUN = postgres.RUN.replace(LOCALE, "--locale=C.UTF-8")
 postgres.Server._find_programs = lambda self: Path("{DEBIAN}")
 """
 VERSION = """
