@@ -18,6 +18,7 @@ Start = Callable[..., list[str]]
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "app").mkdir()
     (tmp_path / "app/main.py").touch()
+    (tmp_path / ".env.example").write_text("USER_ID_HEADER=X-User-ID\n")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -30,6 +31,7 @@ def start(monkeypatch: pytest.MonkeyPatch) -> Start:
         commands: list[str] = []
         monkeypatch.setattr(dev, "run", commands.append)
         monkeypatch.setattr(sys, "argv", ["dev"])
+        monkeypatch.setattr(sys, "path", [*sys.path])
         monkeypatch.setattr("signal.signal", lambda *_: None)
         with mock.patch.dict(os.environ, {"PORT": "0", **variables}):
             dev.main()
@@ -85,6 +87,14 @@ def test_the_environment_goes_before_the_env_file_and_that_before_the_example(
     said = capsys.readouterr().out
     assert "Given: alice" in said
     assert "other.example/app" in said
+
+
+def test_a_setting_that_is_missing_is_refused_without_a_greeting(
+    start: Start, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="USER_ID_HEADER: is not set"):
+        start(DATABASE_URL="postgresql://user@db.example/app", USER_ID_HEADER="")
+    assert capsys.readouterr().out == ""
 
 
 def test_only_the_embedded_database_is_left_in_sight(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from shutil import copytree, ignore_patterns, rmtree
 from tempfile import mkdtemp
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
 SHARED = Path("/var/tmp")  # noqa: S108 - `_make_folder` sees whose a folder is
 RUN = Path(__file__).with_name("postgres.sh").read_text("utf-8")
@@ -50,10 +50,13 @@ class Server:
         """Whether it takes queries, if a process runs it."""
         return (self.sockets / "ready").exists()
 
+    def refuse(self) -> NoReturn:
+        raise SystemExit(f"{self.home} is in use: stop the `dev` of this project that runs.")
+
     def start(self) -> Self:
         """Start it, however its last run ended."""
         if not until(self.own, seconds=10):
-            raise SystemExit(f"{self.home} is in use: stop the `dev` of this project that runs.")
+            self.refuse()
         (self._make_folder(self.sockets) / "ready").unlink(missing_ok=True)
         kind = "temporary" if self.is_temporary else ""
         programs = self._find_programs()
