@@ -62,13 +62,13 @@ AFTER = 'col(Task.id) < bindparam("cursor")'
 BY_ID = 'col(Task.id) == bindparam("this_id")'
 
 
-def unfiltered(statement: str, filters: str = "*THIS", instead: str = BY_ID) -> Mutation:
+def unfiltered(statement: str, filters: str = "*OF_USER_BY_ID", instead: str = BY_ID) -> Mutation:
     where = f"{statement}.where("
     return Mutation("app/tasks/repository.py", f"{where}{filters})", f"{where}{instead})")
 
 
 FILTERS = {
-    "list": unfiltered("select(Task)\n    ", "MINE, " + AFTER, AFTER),
+    "list": unfiltered("select(Task)\n    ", "OF_USER, " + AFTER, AFTER),
     "get": unfiltered("select(Task)"),
     "update": unfiltered("update(Task)"),
     "delete": unfiltered("delete(Task)"),
@@ -172,8 +172,8 @@ def test_many_users_at_the_same_time_leave_nothing_on_a_connection(project: Proj
 def test_there_is_a_mutation_for_each_filter(project: Project) -> None:
     repository = project.root / "app/tasks/repository.py"
     with mutated(project, *FILTERS.values()):
-        found = re.findall(r"^.*\b(?:MINE|THIS)\b.*$", repository.read_text("utf-8"), re.MULTILINE)
-    assert found == ["MINE = col(Task.user_id) == OWNER", f"THIS = (MINE, {BY_ID})"]
+        found = re.findall(r"^.*\bOF_USER.*$", repository.read_text("utf-8"), re.MULTILINE)
+    assert found == ["OF_USER = col(Task.user_id) == OWNER", f"OF_USER_BY_ID = (OF_USER, {BY_ID})"]
 
 
 def test_row_security_holds_without_any_filter(project: Project) -> None:
