@@ -12,27 +12,29 @@ from sqlmodel import col, delete, not_, select, update
 
 from app.tasks.models import Task, TaskCreate, TaskPage, TaskPublic, TaskReplace, TaskUpdate
 
-# Built once, and given their values when they run: building one takes longer than running it.
-MINE = col(Task.user_id) == OWNER
-THIS = (MINE, col(Task.id) == bindparam("this_id"))
+# Statements are built once, as building one takes longer than running it. They get their values
+# when they run: OWNER is the user of the database that runs them.
+OF_USER = col(Task.user_id) == OWNER
+OF_USER_BY_ID = (OF_USER, col(Task.id) == bindparam("this_id"))
 
 INSERT = insert(Task).values(user_id=OWNER)
-# A create that is sent again with its key finds what the first one stored.
+# A create that is sent again with its key returns what the first one stored. The update changes
+# nothing: with DO NOTHING there would be no row to return.
 CREATE = INSERT.on_conflict_do_update(
     index_elements=["user_id", "idempotency_key"],
     set_={"idempotency_key": INSERT.excluded.idempotency_key},
 ).returning(Task)
 LIST = (
     select(Task)
-    .where(MINE, col(Task.id) < bindparam("cursor"))
+    .where(OF_USER, col(Task.id) < bindparam("cursor"))
     .order_by(col(Task.id).desc())
     .limit(bindparam("limit"))
 )
 LIST_BY_COMPLETED = LIST.where(col(Task.completed) == bindparam("completed"))
-GET = select(Task).where(*THIS)
-UPDATE = update(Task).where(*THIS).returning(Task)
+GET = select(Task).where(*OF_USER_BY_ID)
+UPDATE = update(Task).where(*OF_USER_BY_ID).returning(Task)
 TOGGLE = UPDATE.values(completed=not_(col(Task.completed)))
-DELETE = delete(Task).where(*THIS).returning(col(Task.id))
+DELETE = delete(Task).where(*OF_USER_BY_ID).returning(col(Task.id))
 
 
 @dataclass(frozen=True)

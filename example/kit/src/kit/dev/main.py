@@ -7,13 +7,13 @@ import socket
 import subprocess
 import sys
 from contextlib import nullcontext
+from importlib import import_module
 from pathlib import Path
 
 from dotenv import load_dotenv
 
 from kit.database_url import is_local
 from kit.dev.postgres import Server, forget_shell, until
-from kit.settings import DatabaseSettings
 
 UVICORN = "uvicorn app.main:app --http h11 --reload --reload-dir app --reload-dir kit/src"
 GREETING = "\n  Docs  http://127.0.0.1:{}/docs{}\n  Data  {}"
@@ -31,11 +31,12 @@ def main() -> None:
         sys.exit("`.env` is not UTF-8: save it as UTF-8.")
     parser = argparse.ArgumentParser(prog="dev", description=__doc__)
     parser.add_argument("--port", type=int, default=os.environ.get("PORT", "8000"))
-    check(port := parser.parse_args().port)
-    with nullcontext() if os.environ.get("DATABASE_URL") else Server(Path(".postgres")) as server:
+    port = parser.parse_args().port
+    server = prepare(port)
+    with server or nullcontext():
         if server:
             use_only(server.url())
-        url = DatabaseSettings.load().migration_url
+        url = import_module("app.settings").Settings.load().migration_url
         run("alembic upgrade head" if is_local(url) else "kit.migrations")
         data = server.url() if server else f"{url.query.get('host', url.host)}/{url.database}"
         header = os.environ.get("USER_ID_HEADER")
@@ -44,13 +45,19 @@ def main() -> None:
         run(f"{UVICORN} --port {port} --timeout-graceful-shutdown 2")
 
 
-def check(port: int) -> None:
+def prepare(port: int) -> Server | None:
+    """Refuse what cannot run. Returns the PostgreSQL to run, unless DATABASE_URL names one."""
     if not Path("app/main.py").exists():
         sys.exit("There is no app/main.py here: run this in the project's root folder.")
+    sys.path.insert(0, str(Path.cwd()))
+    server = None if os.environ.get("DATABASE_URL") else Server(Path(".postgres"))
     try:
         socket.create_server(("127.0.0.1", port)).close()
     except (OSError, OverflowError):
+        if server and not server.own():
+            server.refuse()
         sys.exit(f"Port {port} cannot be used: stop what uses it, or choose another by --port.")
+    return server
 
 
 def use_only(url: str) -> None:

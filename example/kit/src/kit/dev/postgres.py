@@ -12,23 +12,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from shutil import copytree, ignore_patterns, rmtree
 from tempfile import mkdtemp
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
 SHARED = Path("/var/tmp")  # noqa: S108 - `_make_folder` sees whose a folder is
-# Everybody is trusted, because only this account can open the folder of the socket.
-INITDB = "-U postgres -A trust -E UTF8 --locale-provider=builtin --builtin-locale=C.UTF8"
-
-# This shell reads a line at `stop`. Its input ends without one when its process is killed.
-# A server that runs at its start has lost its shell. Otherwise the files with the number of a
-# process are old: that number can be another process's by now. It keeps the lock, as 3, until its
-# end, so that no start comes in between.
-RUN = f"""export LC_ALL=C PATH="$0:$PATH" PGDATA="$1" PGHOST="$2" PGUSER=postgres
-rm -f "$PGDATA.log"; exec 3>&1 >>"$PGDATA.log" 2>&1
-pg_isready; test $? = 2 || pg_ctl stop; rm -f "$PGDATA/postmaster.pid" "$PGHOST"/.s.*
-test -d "$PGDATA" || {{ initdb {INITDB} "$PGDATA.$$" && mv "$PGDATA.$$" "$PGDATA"; }}
-pg_ctl start -t 600 -l "$PGDATA.log" -o "-c listen_addresses= -k $PGHOST $3" 3>&- || exit
-createdb app; touch "$PGHOST/ready"; read -r _ || temporary="${{3:+${{PGDATA%/*}}}}"
-rm "$PGHOST/ready"; pg_ctl stop; rm -rf "$PGHOST" $temporary"""
+RUN = Path(__file__).with_name("postgres.sh").read_text("utf-8")
 
 
 class Server:
@@ -63,14 +50,17 @@ class Server:
         """Whether it takes queries, if a process runs it."""
         return (self.sockets / "ready").exists()
 
+    def refuse(self) -> NoReturn:
+        raise SystemExit(f"{self.home} is in use: stop the `dev` of this project that runs.")
+
     def start(self) -> Self:
         """Start it, however its last run ended."""
         if not until(self.own, seconds=10):
-            raise SystemExit(f"{self.home} is in use: stop the `dev` of this project that runs.")
+            self.refuse()
         (self._make_folder(self.sockets) / "ready").unlink(missing_ok=True)
-        speed = "-c fsync=off -c full_page_writes=off" if self.is_temporary else ""
+        kind = "temporary" if self.is_temporary else ""
         programs = self._find_programs()
-        self._shell = self._sh(RUN, programs, self.data, self.sockets, speed, stdout=self._lock)
+        self._shell = self._sh(RUN, programs, self.data, self.sockets, kind, stdout=self._lock)
         until(lambda: self.is_ready() or self._shell.poll() is not None)
         if not self.is_ready():
             raise SystemExit(f"PostgreSQL does not start: see {self.data}.log.")

@@ -6,9 +6,10 @@ service.
 
 import os
 import ssl
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import ExitStack
 from importlib import import_module
+from typing import Any
 from unittest import mock
 from uuid import uuid4
 
@@ -23,8 +24,6 @@ from kit.migrations import pending
 from kit.testing.servers import migrate, serve
 
 pytest.register_assert_rewrite("kit.testing.invariants")
-
-Credentials = Callable[[str], Mapping[str, str]]
 
 
 class User(httpx2.Client):
@@ -49,6 +48,14 @@ def pytest_configure() -> None:
             pytest.exit(f"TEST_DATABASE_URL {error}.", 1)
         if "test" not in name:
             pytest.exit(f"TEST_DATABASE_URL: the database {name!r} has no 'test' in its name.", 1)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_fixture_setup(fixturedef: Any, request: Any) -> Generator[None, Any, None]:
+    """Without one of these, every test would end with the same error: stop after the first."""
+    outcome = yield
+    if outcome.excinfo and fixturedef.argname in {"database_url", "app", "service"}:
+        request.session.shouldstop = "Without the application no test can run: see the error above."
 
 
 @pytest.fixture(scope="session")
@@ -92,10 +99,8 @@ def app(database_url: str, environment: Mapping[str, str]) -> FastAPI:
     settings = import_module("app.settings").Settings
     inherited = {n: v for n, v in os.environ.items() if n.lower() not in settings.model_fields}
     given = {**environment, "DATABASE_URL": database_url}
-    with (
-        mock.patch.dict(os.environ, inherited | given, clear=True),
-        mock.patch.dict(settings.model_config, env_file=None),
-    ):
+    environ = mock.patch.dict(os.environ, inherited | given, clear=True)
+    with environ, mock.patch.dict(settings.model_config, env_file=None):
         application: FastAPI = import_module("app.main").app
     return application
 
@@ -108,7 +113,7 @@ def service(app: FastAPI) -> Iterator[str]:
 
 
 @pytest.fixture
-def new_user(service: str, credentials: Credentials) -> Iterator[NewUser]:
+def new_user(service: str, credentials: Callable[[str], Mapping[str, str]]) -> Iterator[NewUser]:
     """Makes clients, each of a user who has nothing yet."""
     with ExitStack() as clients:
 

@@ -29,10 +29,9 @@ def _resolve(document: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]
 
 def _value(document: dict[str, Any], schema: dict[str, Any]) -> object:
     schema = _resolve(document, schema)
-    if "examples" in schema:
-        return schema["examples"][0]
-    if "enum" in schema:
-        return schema["enum"][0]
+    for given in ("examples", "enum"):
+        if given in schema:
+            return schema[given][0]
     if "anyOf" in schema:
         return _value(document, schema["anyOf"][0])
     return BY_FORMAT.get(schema.get("format", "")) or BY_TYPE.get(schema["type"], "sample")
