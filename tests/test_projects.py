@@ -1,6 +1,7 @@
 """A rendered project passes its own checks, whatever the answers."""
 
 import os
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -8,8 +9,16 @@ from pathlib import Path
 import pytest
 
 from hooks.rendering import ROOT, render, snapshot
-from tests.documents import section
-from tests.projects import ANSWERS, GIT_IDENTITY, UV, Project, project_environment
+from tests.documents import Step, section
+from tests.projects import (
+    ANSWERS,
+    GIT_IDENTITY,
+    UV,
+    Project,
+    migrated_database,
+    project_environment,
+)
+from tests.test_docs import NAME, PATH, named
 
 pytestmark = pytest.mark.slow
 
@@ -102,6 +111,39 @@ def test_a_mistake_that_stops_the_application_is_said_once(
     assert reason in said
     assert "Without the application no test can run" in said
     assert said.count("ERROR at setup of ") == 1
+
+
+@only_defaults
+def test_its_rules_fit_60_lines_and_name_tests_and_names_that_there_are(project: Project) -> None:
+    rules = (project.root / "AGENTS.md").read_text("utf-8")
+    assert len(rules.splitlines()) <= 60
+    tests = set(project.uv_run("pytest", "--collect-only", "--quiet").splitlines())
+    named_tests = set(re.findall(r"`(tests/\S+::\w+)`", rules))
+    assert named_tests
+    assert named_tests <= tests
+    code = "".join(file.read_text("utf-8") for file in project.root.rglob("*.py"))
+    assert [name for name in named(NAME, project.root / "AGENTS.md") if name not in code] == []
+
+
+@only_defaults
+@pytest.mark.parametrize("page", ["AGENTS.md", "README.md"])
+def test_its_pages_name_commands_and_paths_that_there_are(
+    template: Path, project: Project, tmp_path: Path, page: str
+) -> None:
+    root = render(template, tmp_path / "project", {})
+    given = root / page
+    paths = {path for path in named(PATH, given) if not path.startswith("/")}
+    made = {".env", ".postgres/"}
+    assert [path for path in paths - made if not any(root.rglob(path))] == []
+    commands = re.findall(r"\buv run [^`\n#]+", given.read_text("utf-8"))
+    assert len(commands) > 5
+    with migrated_database(project) as url:
+        variables = {"DATABASE_URL": url, "USER_ID_HEADER": "X", "PYTEST_ADDOPTS": "--collect-only"}
+        here = Project(root, {**project.environment, **variables})
+        here.run("git", "init", "--quiet")
+        for command in commands:
+            if not re.match(r"uv run (dev|--no-dev uvicorn)\b", command):  # tests/test_dev.py
+                Step("sh", command).take(here)
 
 
 @pytest.fixture(params=["", "services/todo"], ids=["root", "folder"])

@@ -1,6 +1,10 @@
 """What any answers render to."""
 
+import os
 import re
+import shutil
+import subprocess
+import sys
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +17,7 @@ from hooks import no_jinja_in_python
 from hooks.rendering import is_asked, questions, render
 from tests.choices import OPTIONAL
 from tests.projects import ANSWERS
+from tests.repositories import git, release
 
 JINJA = re.compile(r"(?<!\$)\{\{|\{[%#]|\.jinja\b")  # `${{ … }}` is GitHub's
 
@@ -83,3 +88,42 @@ def test_answers_survive_the_environment_file(project: Path, answers: dict[str, 
     header = answers.get("user_id_header", "X-User-ID")
     lines = (project / ".env.example").read_text("utf-8").splitlines()
     assert f"USER_ID_HEADER={header}" in lines
+
+
+BLOB = "blob/{}/docs/README.md"
+# What Copier is told, what it gives git, and where a browser finds the documentation.
+ADDRESSES = [
+    (
+        "gh:our/template",
+        "https://github.com/our/template.git",
+        f"https://github.com/our/template/{BLOB}",
+    ),
+    ("git@github.com:our/template.git", None, f"https://github.com/our/template/{BLOB}"),
+    ("https://gitlab.com/a/b/template.git", None, f"https://gitlab.com/a/b/template/-/{BLOB}"),
+    ("https://me:secret@git.example/template.git", None, "https://git.example/template"),
+    (
+        "git+ssh://git@git.example:2222/our/template",
+        "ssh://git@git.example:2222/our/template",
+        "https://git.example/our/template",
+    ),
+    ("{}", None, None),
+]
+
+
+@pytest.mark.parametrize(("address", "gits", "link"), ADDRESSES)
+def test_the_readme_links_to_the_documentation_of_its_release(
+    template: Path, tmp_path: Path, address: str, gits: str | None, link: str | None
+) -> None:
+    source = shutil.copytree(template, tmp_path / "template")
+    release(source, "v1.0.0")
+    instead = {"KEY_0": f"url.{source}.insteadOf", "VALUE_0": gits or address, "COUNT": "1"}
+    subprocess.run(
+        [sys.executable, "-m", "copier", "copy", "--defaults", address.format(source), "project"],
+        cwd=tmp_path,
+        env=os.environ | {f"GIT_CONFIG_{name}": value for name, value in instead.items()},
+        check=True,
+    )
+    readme = (tmp_path / "project/README.md").read_text("utf-8")
+    links = [link.format(git(source, "rev-parse", "HEAD").strip())] if link else []
+    assert re.findall(r"\]\((.*?)\)", readme) == links
+    assert "secret" not in readme
