@@ -1,7 +1,9 @@
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
+from unittest import mock
 
 import pytest
 from pydantic import ValidationError
@@ -29,6 +31,19 @@ def test_the_folder_of_a_socket_may_stand_in_the_hosts_place() -> None:
     """As psql takes it."""
     url = make_settings("postgresql://user@%2Fvar%2Frun%2Fpostgresql/database").database_url
     assert url.host == "/var/run/postgresql"
+
+
+def test_the_example_shows_every_setting_with_its_default(tmp_path: Path) -> None:
+    text = (ROOT / ".env.example").read_text("utf-8")
+    shown = re.findall(r"^(?:# )?([A-Z_]+)(=.*)", text, re.MULTILINE)
+    assert sorted(name for name, _ in shown) == sorted(map(str.upper, Settings.model_fields))
+    (tmp_path / ".env").write_text("\n".join(map("".join, shown)), "utf-8")
+    values = {name.lower(): value.removeprefix("=") for name, value in shown}
+    with mock.patch.dict(os.environ, clear=True):
+        settings = Settings(_env_file=tmp_path / ".env")
+    default = make_settings(values["database_url"], user_id_header=values["user_id_header"])
+    unpooled = {"database_url_unpooled": default.migration_url}  # shown as it is derived
+    assert settings == default.model_copy(update=unpooled)
 
 
 @pytest.mark.parametrize("value", ["INFO", "info", "Warning"])
