@@ -1,6 +1,6 @@
 """Render the service, measure it beside the others, and write the outcome into the docs.
 
-Takes about a quarter of an hour, and wants a machine of two or more CPUs that does nothing else.
+Takes about 20 minutes, and wants a machine of two or more CPUs that does nothing else.
 """
 
 import argparse

@@ -38,7 +38,7 @@ def _bars(loads: list[Record]) -> Iterator[str]:
             select(loads, operation=operation, place=place), "rate", "tutorial"
         )
         for operation in dict.fromkeys(record["operation"] for record in loads)
-        for place in PLACES
+        for place in ("near", "far")
     }
     scale = (BOTTOM - TOP) / max(1.0, *(spread.greatest for spread in spreads.values()))
     yield _text(200, 24, "Throughput, service ÷ tutorial", size=14)

@@ -10,9 +10,16 @@ Record = dict[str, Any]
 Records = dict[str, Any]
 
 SERVICE = "service"
-OTHERS = ("tutorial", "tutorial, pool of 10", "limit")
-MEASURES = {"rate": "throughput", "p50": "latency, p50", "p99": "latency, p99"}
-PLACES = {"near": "near", "far": "5 ms away"}
+OTHERS = ("tutorial", "tutorial, pool of 10", "by hand", "limit")
+MEASURES = {
+    "rate": "throughput",
+    "request_cpu": "CPU per request",
+    "p50": "latency, p50",
+    "p99": "latency, p99",
+}
+PLACES = {"near": "near", "far": "5 ms away", "farther": "30 ms away"}
+
+COUNTED = (SERVICE, "tutorial", "by hand", "limit")
 
 RESULTS = re.compile(r"(?<=<!-- results -->\n).*(?=<!-- /results -->)", re.DOTALL)
 
@@ -47,7 +54,7 @@ def select(records: Iterable[Record], **wanted: object) -> list[Record]:
 
 def report(records: Records, page: str) -> str:
     """The page, with the tables between its markers."""
-    parts = [_round_trips, _loads, _depths, _processes, _conditions]
+    parts = [_round_trips, _loads, _tails, _overloads, _depths, _processes, _conditions]
     text = "\n".join("\n".join([*part(records), ""]) for part in parts)
     written, count = RESULTS.subn(lambda _: f"\n{text}\n", page)
     if count != 1:
@@ -64,10 +71,10 @@ def _round_trips(records: Records) -> Iterator[str]:
     counts = records["round_trips"]
     yield "### Round trips to the database\n"
     rows = [
-        [operation, *(counts[app].get(operation, "") for app in (SERVICE, "tutorial", "limit"))]
+        [operation, *(counts[app].get(operation, "") for app in COUNTED)]
         for operation in counts[SERVICE]
     ]
-    yield from _table(["operation", SERVICE, "tutorial", "limit"], rows)
+    yield from _table(["operation", *COUNTED], rows)
 
 
 def _loads(records: Records) -> Iterator[str]:
@@ -81,6 +88,33 @@ def _loads(records: Records) -> Iterator[str]:
             for measure, title in MEASURES.items():
                 spreads = [ratios(here, measure, other) for other in OTHERS]
                 rows.append([operation, name, title, *spreads])
+    yield from _table(head, rows)
+
+
+def _tails(records: Records) -> Iterator[str]:
+    yield "### The tail: latency at p99 over latency at p50\n"
+    apps = (SERVICE, *OTHERS)
+    rows = []
+    for operation in dict.fromkeys(record["operation"] for record in records["loads"]):
+        for place, name in PLACES.items():
+            here = select(records["loads"], operation=operation, place=place)
+            tails = [Spread.of(r["p99"] / r["p50"] for r in select(here, app=app)) for app in apps]
+            rows.append([operation, name, *tails])
+    yield from _table(["operation", "database", *apps], rows)
+
+
+def _overloads(records: Records) -> Iterator[str]:
+    yield "### More load than capacity: a list, near, over the rate of 32 connections\n"
+    overloads = records["overloads"]
+    rows = []
+    for load in dict.fromkeys(record["load"] for record in overloads):
+        for app in (SERVICE, "by hand"):
+            here = select(overloads, load=load, app=app)
+            refused = median(r["refused"] / (r["refused"] + r["rate"]) for r in here)
+            health = median(r["health"] for r in here)
+            kept = Spread.of(r["kept"] for r in here)
+            rows.append([load, app, kept, f"{refused:.0%}", f"{health * 1000:.0f} ms"])
+    head = ["load", "program", "answered, ÷ peak", "refused", "an answer without the database, p99"]
     yield from _table(head, rows)
 
 
@@ -123,8 +157,9 @@ def _conditions(records: Records) -> Iterator[str]:
     loads = records["loads"]
     load, relay = (f"{max(record[key] for record in loads):.0%}" for key in ("cpu", "wire_cpu"))
     rounds = max(record["round"] for record in loads) + 1
+    trips = " and ".join(f"{took:.1f} ms" for took in records["round_trip_ms"].values())
     yield (
         f"Python {records['python']}, {records['cpus']} CPUs, {rounds} rounds. At its busiest the"
         f" load generator used {load} of a CPU, and the relay {relay}."
-        f" A round trip through the relay took {records['round_trip_ms']:.1f} ms."
+        f" Round trips through the relay took {trips}."
     )

@@ -40,8 +40,9 @@ TUTORIAL = Contestant("tutorial", "tutorial", ("bench.apps.tutorial:app",), {})
 TUTORIAL_10 = Contestant(
     "tutorial, pool of 10", "tutorial", ("bench.apps.tutorial:app",), {"POOL_OF_10": "1"}
 )
+BY_HAND = Contestant("by hand", "app", ("bench.apps.by_hand:app",), {})
 LIMIT = Contestant("limit", "app", ("bench.apps.limit:app", "--no-access-log"), {})
-CONTESTANTS = (SERVICE, TUTORIAL, TUTORIAL_10, LIMIT)
+CONTESTANTS = (SERVICE, TUTORIAL, TUTORIAL_10, BY_HAND, LIMIT)
 
 
 @dataclass(frozen=True)

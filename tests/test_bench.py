@@ -18,6 +18,8 @@ pytestmark = [
     pytest.mark.xdist_group("bench"),
 ]
 
+TAILS = "The tail: latency at p99 over latency at p50"
+OVERLOADS = "More load than capacity: a list, near, over the rate of 32 connections"
 ROUND_TRIPS = "Round trips to the database"
 LOADS = "Under load: the service over each of the others"
 PAGES = "A page of 50, by the number of the user's tasks"
@@ -45,6 +47,10 @@ def test_each_operation_of_the_service_is_one_round_trip(page: Path) -> None:
     assert counted == dict.fromkeys(OPERATIONS, "1")
 
 
+def test_by_hand_each_operation_is_one_round_trip_too(page: Path) -> None:
+    assert {row[3] for row in table(page, ROUND_TRIPS)} <= {"1", ""}
+
+
 def test_each_operation_of_the_tutorial_is_several_round_trips(page: Path) -> None:
     assert all(int(row[2]) > 3 for row in table(page, ROUND_TRIPS))
 
@@ -56,9 +62,11 @@ def test_the_page_has_every_row(page: Path, written: str | None) -> None:
     assert loads == [
         [operation, place, measure]
         for operation in ("get", "list", "create")
-        for place in ("near", "5 ms away")
-        for measure in ("throughput", "latency, p50", "latency, p99")
+        for place in ("near", "5 ms away", "30 ms away")
+        for measure in ("throughput", "CPU per request", "latency, p50", "latency, p99")
     ]
+    assert len(table(page, TAILS)) == len(loads) / 4
+    assert [row[1] for row in table(page, OVERLOADS)] == ["service", "by hand"] * 3
     assert [row[0] for row in table(page, ROUND_TRIPS)] == OPERATIONS
     assert [row[0] for row in table(page, WORKERS)] == ["start to first answer", "memory"]
     assert {row[1] for row in table(page, PAGES)} == {"first", "deepest"}
