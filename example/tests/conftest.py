@@ -10,7 +10,8 @@ pytest_plugins = ["kit.testing.fixtures"]
 @pytest.fixture(scope="session")
 def environment() -> dict[str, str]:
     """The settings of the tests, beside DATABASE_URL. Those that you add and require go here."""
-    return {"USER_ID_HEADER": "X-User-ID"}
+    # A test that fails shows what it logged. With "info" that is each request, in two forms.
+    return {"USER_ID_HEADER": "X-User-ID", "LOG_LEVEL": "warning"}
 
 
 @pytest.fixture(scope="session")
