@@ -67,7 +67,7 @@ def sent(database: Connection, service: Server, user: str = "whale", **query: st
 def explained(database: Connection, statement: str) -> dict[str, Any]:
     """What it takes, in the role and for the user that the statement itself begins by setting."""
     scope, separator, select = statement.partition("; ")
-    assert first(database, f"{scope}{separator}SELECT current_user::text") == "app_user"
+    assert first(database, f"{scope}{separator}SELECT current_user::text") == "app_rls"
     explain = f"{scope}{separator}EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {select}"
     plan: dict[str, Any] = first(database, explain)[0]["Plan"]
     return plan

@@ -47,7 +47,7 @@ BROKEN = {
 
 def named(url: str, template: str) -> str:
     name = str(make_url(url).database)
-    return template.format(name=name, users=f"{name[:50]}_user")
+    return template.format(name=name, users=f"{name[:50]}_rls")
 
 
 def execute(url: str, statements: str) -> None:

@@ -237,6 +237,17 @@ def test_it_binds_the_service_whoever_owns_the_tables(cluster: URL, rights: str)
         assert_effective(url)
 
 
+def test_a_login_that_a_host_names_after_the_database_owns_it(cluster: URL) -> None:
+    """Render and many guides name the owner so."""
+    with database_of(cluster, "CREATEROLE") as owned:
+        url = make_url(owned)
+        login = f"{url.database}_user"
+        as_dba(cluster, f'ALTER ROLE "{url.username}" RENAME TO "{login}"')
+        renamed = url.set(username=login).render_as_string()
+        migrate(renamed)
+        assert_effective(renamed)
+
+
 def test_without_the_right_to_make_roles_it_says_what_a_dba_must_run(cluster: URL) -> None:
     with database_of(cluster) as url:
         as_dba(cluster, sql_for_dba(url))
@@ -257,7 +268,7 @@ def test_two_services_in_one_cluster_cannot_reach_each_others_rows(cluster: URL)
             assert not can_connect(intruder)
             as_dba(cluster, f'GRANT CONNECT ON DATABASE "{database}" TO "{owner}"')
             with connect(intruder) as connection:
-                for role in (owner, f"{owner}_user", f"{database}_user"):
+                for role in (owner, f"{owner}_rls", f"{database}_rls"):
                     with pytest.raises(ProgrammingError, match="permission denied"):
                         connection.exec_driver_sql(f'SET ROLE "{role}"; TABLE task')
                     connection.rollback()
@@ -265,7 +276,7 @@ def test_two_services_in_one_cluster_cannot_reach_each_others_rows(cluster: URL)
 
 def restore_from(other: str, one: str) -> None:
     """Leave in the database what restoring a dump of the other does: its policy and its grants."""
-    database, role = make_url(other).database, f'"{make_url(one).database}_user"'
+    database, role = make_url(other).database, f'"{make_url(one).database}_rls"'
     with connect(other) as connection:
         connection.exec_driver_sql(f"ALTER POLICY owner ON task TO {role}")
         connection.exec_driver_sql(f"GRANT SELECT ON task TO {role}")
@@ -293,7 +304,7 @@ def test_only_the_roles_of_the_database_may_connect(cluster: URL) -> None:
     aloof = make_login(cluster, "NOINHERIT")
     with database_of(cluster, "CREATEROLE") as owned:
         url = make_url(owned)
-        users = f'"{url.database}_user"'
+        users = f'"{url.database}_rls"'
         as_dba(
             cluster,
             f'GRANT CONNECT ON DATABASE "{url.database}" TO {granted}',
@@ -311,7 +322,7 @@ def test_only_the_roles_of_the_database_may_connect(cluster: URL) -> None:
 def test_a_role_that_migrates_as_the_owner_is_not_locked_out(cluster: URL) -> None:
     with database_of(cluster, "SUPERUSER") as owned:
         url = make_url(owned)
-        as_dba(cluster, f'CREATE ROLE "{url.database}_user"')  # of which no superuser is a member
+        as_dba(cluster, f'CREATE ROLE "{url.database}_rls"')  # of which no superuser is a member
         login = make_login(cluster, f'NOINHERIT IN ROLE "{url.username}"')
         as_dba(cluster, f'ALTER ROLE {login} SET role = "{url.username}"')
         for _ in range(2):
@@ -379,7 +390,7 @@ def test_a_role_that_row_security_does_not_bind_is_refused_until_a_dba_mends_it(
 ) -> None:
     with database_of(cluster, "CREATEROLE") as url:
         database = cluster.set(database=make_url(url).database)
-        users, owner = f'"{database.database}_user"', f'"{database.database}"'
+        users, owner = f'"{database.database}_rls"', f'"{database.database}"'
         names = {"users": users, "owner": owner, "other": f"r{uuid4().hex}"}
         as_dba(database, f"CREATE ROLE {users}", *prepare.format(**names).split("; "))
         with pytest.raises(DBAPIError, match=f"Row security would not hold: .*{fault}"):
@@ -406,12 +417,12 @@ def test_a_renamed_database_is_secured_for_its_new_name_alone(cluster: URL) -> N
         renamed = make_url(url).set(database=new)
         with connect(renamed) as connection:
             connection.exec_driver_sql("DELETE FROM task; CREATE SEQUENCE s OWNED BY task.title")
-            connection.exec_driver_sql(f'GRANT USAGE ON SEQUENCE s TO "{old}_user"')
+            connection.exec_driver_sql(f'GRANT USAGE ON SEQUENCE s TO "{old}_rls"')
             connection.commit()
         migrate(renamed.render_as_string())
         assert_effective(renamed.render_as_string())
-        as_dba(cluster, f'REVOKE CONNECT ON DATABASE {new} FROM "{old}_user"')
-        as_dba(cluster, f'DROP ROLE "{old}_user"')
+        as_dba(cluster, f'REVOKE CONNECT ON DATABASE {new} FROM "{old}_rls"')
+        as_dba(cluster, f'DROP ROLE "{old}_rls"')
 
 
 @pytest.mark.parametrize(

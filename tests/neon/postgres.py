@@ -181,7 +181,7 @@ class Postgres:
 
 def users_of(database: str) -> str:
     """The role as which the service runs its users' statements."""
-    return f"{database}_user"
+    return f"{database}_rls"
 
 
 @contextmanager
