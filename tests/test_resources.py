@@ -32,7 +32,7 @@ FIELDS = {
         'description="Whether the invoice is done.")]\n': """\
 description="Whether the invoice is paid.")]
 DueOn = Annotated[date | None, Field(description="When it has to be paid.")]
-Number = Annotated[Line, Field(max_length=20, description="What the customer calls it.")]
+Number = Annotated[NonBlankText, Field(max_length=20, description="What the customer calls it.")]
 """,
         "    completed: Completed = False\n": """\
     completed: Completed = False

@@ -147,7 +147,7 @@ def test_a_check_is_compared_and_its_name_is_the_one_that_drops_it(copy: Copy) -
 @pytest.mark.parametrize(
     ("old", "new", "difference"),
     [
-        ("Line, Field(max_length=200", "Line, Field(max_length=300", "length=300"),
+        ("Field(max_length=200", "Field(max_length=300", "length=300"),
         (
             "completed: Completed = False",
             'completed: Completed = Field(False, sa_column_kwargs={"server_default": "false"})',
