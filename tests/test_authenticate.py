@@ -469,7 +469,7 @@ import httpx2
 from kit.application import create_app
 from kit.testing.servers import serve
 
-from app.routers import ROUTERS
+from app.resources import ROUTERS
 from app.settings import Settings
 
 headers = {"Authorization": f"Bearer {os.environ['TOKEN']}"}

@@ -174,7 +174,7 @@ def test_its_hooks_let_a_commit_pass_or_refuse_it(ours: Project, tmp_path: Path)
     ours.uv_run("pre-commit", "install")
     ours.run("git", "add", "--all", repository)
     assert ours.run("git", "commit", "--message", "Start").count("Passed") == 3
-    module = ours.root / "app/routers.py"
+    module = ours.root / "app/resources.py"
     as_it_was = module.read_text("utf-8")
     mistakes = {"ruff-check": "import os", "ruff-format": "x  =  1", "mypy": 'x: int = ""'}
     for hook, mistake in mistakes.items():

@@ -199,7 +199,7 @@ def make_it_theirs(project: Project) -> None:
     (root / "app/settings.py").write_text(SETTINGS)
     (root / "app/middleware.py").write_text(MIDDLEWARE)
     (root / "app/identity.py").write_text(IDENTITY)
-    load = "from app.routers"
+    load = "from app.resources"
     edit(root / "app/main.py", (load, f"from app.middleware import Ours\n{load}"))
     edit(root / "app/main.py", ("ROUTERS)\n", "ROUTERS)\napp.add_middleware(Ours)\n"))
     bearer = '{"Authorization": f"Bearer {user_id}"}'

@@ -78,7 +78,7 @@ def test_what_it_prints_leads_to_a_resource_with_fields_of_its_own(project: Proj
         Step("sh", command).take(project)
     project.check()
     changed = project.run("git", "status", "--porcelain", "-uall").splitlines()
-    assert [line for line in changed if not line.startswith("??")] == [" M app/routers.py"]
+    assert [line for line in changed if not line.startswith("??")] == [" M app/resources.py"]
     (revision,) = project.root.glob("app/migrations/versions/*_create_invoice.py")
     assert '"due_on"' in revision.read_text("utf-8")
     project.uv_run("alembic", "downgrade", "-1")

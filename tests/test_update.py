@@ -144,7 +144,7 @@ def test_another_answer_changes_what_depends_on_it(project: Path, shared: Path) 
 
 def test_recopy_keeps_what_is_the_teams_own(project: Path, shared: Path) -> None:
     append(project / MERGED, "# ours")
-    append(project / "app/routers.py", "# ours")
+    append(project / "app/resources.py", "# ours")
     (project / "app/invoices.py").write_text("# ours\n")
     commit(project, "Ours")
     shown = documented("Start over", project, shared)

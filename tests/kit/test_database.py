@@ -21,7 +21,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import InvalidatePoolError, ProgrammingError
 from sqlmodel import Session, col, func, select, update
 
-from app.routers import ROUTERS
+from app.resources import ROUTERS
 from app.settings import Settings
 from app.tasks.models import Task, TaskCreate
 from app.tasks.repository import TaskRepository

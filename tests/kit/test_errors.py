@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from kit.application import create_app
 from kit.testing.servers import serve
 
-from app.routers import ROUTERS
+from app.resources import ROUTERS
 from app.settings import Settings
 from tests.kit.services import TASKS
 

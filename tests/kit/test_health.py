@@ -2,7 +2,7 @@ import httpx2
 from kit.application import create_app
 from kit.testing.servers import migrate, serve
 
-from app.routers import ROUTERS
+from app.resources import ROUTERS
 from tests.kit.services import make_settings
 
 NOWHERE = "postgresql://user:password@127.0.0.1:1/database"

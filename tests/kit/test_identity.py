@@ -6,7 +6,7 @@ from kit.models import UserId
 from kit.testing.servers import serve
 
 from app.identity import current_user
-from app.routers import ROUTERS
+from app.resources import ROUTERS
 from app.settings import Settings
 
 

@@ -12,7 +12,7 @@ import pytest
 from kit.application import create_app
 from kit.testing.servers import serve
 
-from app.routers import ROUTERS
+from app.resources import ROUTERS
 from app.settings import Settings
 from tests.kit.services import TASKS, client_of, serve_in_process
 

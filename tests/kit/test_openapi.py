@@ -7,7 +7,7 @@ import pytest
 from fastapi import APIRouter
 from kit.application import create_app
 
-from app.routers import ROUTERS
+from app.resources import ROUTERS
 from tests.kit.services import make_settings
 
 DOCUMENT = create_app(

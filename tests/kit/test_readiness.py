@@ -17,7 +17,7 @@ from kit.readiness import find_faults
 from kit.testing.servers import migrate, serve
 from sqlalchemy import NullPool, create_engine, make_url, text
 
-from app.routers import ROUTERS
+from app.resources import ROUTERS
 from tests.kit.services import make_settings
 
 BROKEN = {

@@ -44,9 +44,9 @@ def test_a_resource_is_new_files_and_one_router_more(
     add("odd_quokka")
     after = contents(project)
 
-    assert {name for name, text in before.items() if after[name] != text} == {"app/routers.py"}
-    assert "from app.odd_quokkas.router import router as odd_quokkas" in after["app/routers.py"]
-    assert "ROUTERS = [odd_quokkas, tasks]" in after["app/routers.py"]
+    assert {name for name, text in before.items() if after[name] != text} == {"app/resources.py"}
+    assert "from app.odd_quokkas.router import router as odd_quokkas" in after["app/resources.py"]
+    assert "ROUTERS = [odd_quokkas, tasks]" in after["app/resources.py"]
 
     new = after.keys() - before.keys()
     assert new == {rename(name, "odd_quokka", "odd_quokkas") for name in before if "tasks" in name}
@@ -96,7 +96,7 @@ def test_without_tasks_there_is_nothing_to_copy(add: Add, project: Path) -> None
 
 
 def test_without_a_list_of_routers_nothing_is_half_done(add: Add, project: Path) -> None:
-    (project / "app/routers.py").write_text("from app.tasks.router import router\n")
+    (project / "app/resources.py").write_text("from app.tasks.router import router\n")
     before = contents(project)
     with pytest.raises(SystemExit, match="no list `ROUTERS"):
         add("quokka")
