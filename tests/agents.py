@@ -1,4 +1,4 @@
-"""The MCP server of docs/agents.md, and agents that call it."""
+"""The MCP server of docs/mcp.md, and agents that call it."""
 
 import json
 import os
@@ -20,7 +20,7 @@ from tests.documents import steps
 from tests.projects import UV
 from tests.servers import free_port
 
-PAGE = (ROOT / "docs/agents.md").read_text("utf-8")
+PAGE = (ROOT / "docs/mcp.md").read_text("utf-8")
 
 
 @contextmanager
