@@ -55,7 +55,7 @@ def test_the_authorize_button_asks_for_the_header(document: Document) -> None:
 
 def test_the_names_are_those_that_a_generated_client_should_have(document: Document) -> None:
     assert document["components"]["schemas"].keys() == {
-        "Fault", "Health", "Problem", "Readiness",
+        "FieldError", "Health", "ProblemDetails", "Readiness",
         "TaskCreate", "TaskPage", "TaskPublic", "TaskReplace", "TaskUpdate",
     }  # fmt: skip
     assert {operation["operationId"] for _, operation in operations(document)} == {
@@ -104,8 +104,8 @@ def test_what_a_body_needs_and_what_a_response_always_has(document: Document) ->
         "TaskUpdate": set[str](),
         "TaskPublic": fields | made,
         "TaskPage": {"items", "next_cursor"},
-        "Problem": {"title", "status", "code", "detail", "instance", "request_id"},
-        "Fault": {"in", "pointer", "code", "detail"},
+        "ProblemDetails": {"title", "status", "code", "detail", "instance", "request_id"},
+        "FieldError": {"in", "pointer", "code", "detail"},
     }
     schemas = document["components"]["schemas"]
     assert {name: set(schemas[name].get("required", ())) for name in required} == required

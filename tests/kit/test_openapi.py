@@ -41,7 +41,7 @@ def test_every_error_is_documented_as_a_problem(name: str) -> None:
     for status, response in responses.items():
         if int(status) >= 400:
             problem = response["content"]["application/problem+json"]
-            assert problem["schema"] == {"$ref": "#/components/schemas/Problem"}
+            assert problem["schema"] == {"$ref": "#/components/schemas/ProblemDetails"}
 
 
 def test_the_errors_of_an_operation_are_those_it_can_answer() -> None:
@@ -58,7 +58,7 @@ def test_the_errors_of_an_operation_are_those_it_can_answer() -> None:
 
 def test_schemas_are_named_as_their_models_and_null_is_only_where_it_can_be() -> None:
     schemas = DOCUMENT["components"]["schemas"]
-    assert {"TaskCreate", "TaskPublic", "TaskUpdate", "Problem"} <= set(schemas)
+    assert {"TaskCreate", "TaskPublic", "TaskUpdate", "ProblemDetails"} <= set(schemas)
     assert not [name for name in schemas if "-" in name or "ValidationError" in name]
     nullable = [
         (name, field)

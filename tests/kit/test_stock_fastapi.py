@@ -359,4 +359,4 @@ def test_a_reference_in_the_document_leads_somewhere(app: FastAPI) -> None:
     document = app.openapi()
     references = set(re.findall(r"#/components/schemas/(\w+)", json.dumps(document)))
     assert references <= document["components"]["schemas"].keys()
-    assert {"Item", "Problem"} <= references
+    assert {"Item", "ProblemDetails"} <= references

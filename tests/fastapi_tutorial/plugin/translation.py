@@ -109,7 +109,7 @@ def translated_document(document: dict[str, Any]) -> dict[str, Any]:
     assert not _dangling(document)
     document = deepcopy(document)
     schemas = document["components"]["schemas"]
-    for name in ("Problem", "Fault", "Health", "Readiness"):
+    for name in ("ProblemDetails", "FieldError", "Health", "Readiness"):
         del schemas[name]
     for path in ("/healthz", "/readyz"):
         del document["paths"][path]
