@@ -2,7 +2,7 @@
 
 from kit.application import create_app
 
-from app.routers import ROUTERS
+from app.resources import ROUTERS
 from app.settings import Settings
 
 app = create_app(Settings.load(), ROUTERS)

@@ -7,14 +7,15 @@ A field is a type, with its limits and its description, and two lines: in `TaskB
 from typing import Annotated
 from uuid import UUID
 
-from kit.models import Input, Line, Output, Owned, Replacement, Text, Times, unique
+from kit.models import AnyText, Input, NonBlankText, Output, Owned, Replacement, Timestamps, unique
 from pydantic import MISSING, StrictBool
 from sqlmodel import Field, Index, SQLModel
 
 Title = Annotated[
-    Line, Field(max_length=200, description="A short name.", schema_extra={"examples": ["My task"]})
+    NonBlankText,
+    Field(max_length=200, description="A short name.", schema_extra={"examples": ["My task"]}),
 ]
-Description = Annotated[Text, Field(max_length=10_000, description="More about the task.")]
+Description = Annotated[AnyText, Field(max_length=10_000, description="More about the task.")]
 Completed = Annotated[StrictBool, Field(description="Whether the task is done.")]
 
 
@@ -47,7 +48,7 @@ class TaskReplace(TaskBase, Replacement):
     """A task as it is to be. No field may be left out."""
 
 
-class TaskPublic(Times, TaskBase, Output):
+class TaskPublic(Timestamps, TaskBase, Output):
     """A task as it is stored."""
 
 

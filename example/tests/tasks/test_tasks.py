@@ -6,7 +6,7 @@ from uuid import UUID
 
 import httpx2
 import pytest
-from kit.testing.fixtures import User
+from kit.testing.fixtures import UserClient
 
 TASKS = "/api/v1/tasks"
 # A new field goes into one of them: what a create must send, and what it gets otherwise.
@@ -29,7 +29,7 @@ def pages(client: httpx2.Client, **query: Any) -> list[list[str]]:
     return found
 
 
-def test_a_created_task_is_answered_whole_with_its_location(alice: User) -> None:
+def test_a_created_task_is_answered_whole_with_its_location(alice: UserClient) -> None:
     response = alice.post(TASKS, json={**REQUIRED, "title": "  Buy milk\n"})
     task = response.json()
     assert response.status_code == 201

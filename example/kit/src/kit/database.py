@@ -40,7 +40,8 @@ UNDEFINED = {"42P01", "42703"}
 UNREADY = UNDEFINED | {"25006"}
 
 # The role of a database's users. It is named after the database, because roles are the cluster's.
-USER_ROLE = "pg_catalog.left(current_database()::text, 50) || '_user'"
+# Not `_user`: many hosts and guides name the owner's login so.
+USER_ROLE = "pg_catalog.left(current_database()::text, 50) || '_rls'"
 
 _SCOPE = f"""SELECT set_config('statement_timeout', %(scope_timeout)s, true),
  set_config('timezone', 'UTC', true),

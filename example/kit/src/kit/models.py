@@ -33,10 +33,10 @@ TIME = DateTime(timezone=True)
 NOW = {"server_default": func.now()}
 
 # PostgreSQL cannot store U+0000.
-Text = Annotated[str, StringConstraints(pattern=r"^[^\u0000]*$")]
+AnyText = Annotated[str, StringConstraints(pattern=r"^[^\u0000]*$")]
 """Any text."""
 
-Line = Annotated[Text, StringConstraints(strip_whitespace=True, min_length=1)]
+NonBlankText = Annotated[AnyText, StringConstraints(strip_whitespace=True, min_length=1)]
 """Text with something in it. White space at both ends is removed."""
 
 
@@ -110,7 +110,7 @@ class Output(SQLModel):
     user_id: str = Field(description="The owner, who alone can see it.")
 
 
-class Times(SQLModel):
+class Timestamps(SQLModel):
     """A response's body: its last fields. pydantic puts those of the first base last."""
 
     created_at: datetime = Field(description="Set by the service.")

@@ -9,12 +9,12 @@ from fastapi.openapi.constants import REF_PREFIX, REF_TEMPLATE
 from fastapi.routing import APIRoute, iter_route_contexts
 
 from kit.errors import Conflict, NotFound, ServiceError, Unauthenticated
-from kit.problems import DETAILS, PROBLEM_JSON, Problem
+from kit.problems import DETAILS, PROBLEM_JSON, ProblemDetails
 
 ERRORS = (Unauthenticated, NotFound, Conflict, ServiceError)
 DESCRIPTIONS = DETAILS | {error.status: error.detail for error in ERRORS}
 DESCRIPTIONS[503] = "The service is busy, or what it needs is away. Wait `Retry-After` seconds."
-BODY = {"content": {PROBLEM_JSON: {"schema": {"$ref": f"{REF_PREFIX}Problem"}}}}
+BODY = {"content": {PROBLEM_JSON: {"schema": {"$ref": f"{REF_PREFIX}ProblemDetails"}}}}
 
 
 def describe_errors(app: FastAPI) -> None:
@@ -27,7 +27,7 @@ def describe_errors(app: FastAPI) -> None:
     def openapi() -> dict[str, Any]:
         document = generate()
         schemas = document.setdefault("components", {}).setdefault("schemas", {})
-        if "Problem" not in schemas:
+        if "ProblemDetails" not in schemas:
             _describe(document, app)
         return document
 
@@ -36,8 +36,8 @@ def describe_errors(app: FastAPI) -> None:
 
 def _describe(document: dict[str, Any], app: FastAPI) -> None:
     components = document["components"]
-    problem = Problem.model_json_schema(mode="serialization", ref_template=REF_TEMPLATE)
-    components["schemas"] |= {**problem.pop("$defs"), "Problem": problem}
+    problem = ProblemDetails.model_json_schema(mode="serialization", ref_template=REF_TEMPLATE)
+    components["schemas"] |= {**problem.pop("$defs"), "ProblemDetails": problem}
     for scheme in components.get("securitySchemes", {}).values():
         if scheme.get("name") == "USER_ID_HEADER":
             scheme["name"] = app.state.settings.user_id_header

@@ -38,16 +38,16 @@ Headers = Mapping[str, str] | None
 Part = Literal["body", "query", "path", "header", "cookie"]
 
 
-class Fault(BaseModel):
-    """One fault of an invalid request."""
+class FieldError(BaseModel):
+    """One error of an invalid request."""
 
     where: Part = Field(serialization_alias="in", description="The part of the request.")
     pointer: str = Field(description="A JSON Pointer (RFC 6901) into that part.")
-    code: str = Field(description="Which fault it is, for programs: pydantic's type of the error.")
+    code: str = Field(description="Which error it is, for programs: pydantic's type of it.")
     detail: str = Field(description="A sentence for a person.")
 
 
-class Problem(BaseModel):
+class ProblemDetails(BaseModel):
     """Problem details (RFC 9457): the body of every error."""
 
     type: str = Field("about:blank", description="Always `about:blank`: `code` says more.")
@@ -57,7 +57,7 @@ class Problem(BaseModel):
     detail: str = Field(description="A sentence for a person.")
     instance: str = Field(description="The path of the request.")
     request_id: str = Field(description="The response's `X-Request-ID`, which the log has too.")
-    errors: list[Fault] = Field([], description="Only of an invalid request (400): each fault.")
+    errors: list[FieldError] = Field([], description="Every error of an invalid request (400).")
 
 
 def problem(
@@ -104,19 +104,19 @@ async def _http_exception(request: Request, error: HTTPException) -> Response:
 async def _validation_error(request: Request, error: RequestValidationError) -> Response:
     if isinstance(error.body, bytes):  # it was not read, as it does not say that it is JSON
         detail = "Send JSON, with Content-Type: application/json."
-        faults = [_fault(("body",), "content_type", detail)]
+        faults = [_field_error(("body",), "content_type", detail)]
     else:
-        faults = [_fault(each["loc"], each["type"], each["msg"]) for each in error.errors()]
+        faults = [_field_error(each["loc"], each["type"], each["msg"]) for each in error.errors()]
     detail = "The request is invalid: errors lists each fault."
     return problem(request, 400, detail, errors=[f.model_dump(by_alias=True) for f in faults])
 
 
-def _fault(location: Sequence[str | int], code: str, detail: str) -> Fault:
+def _field_error(location: Sequence[str | int], code: str, detail: str) -> FieldError:
     where, *path = location
     if code == "json_invalid":  # the location is an offset in the text
         path, detail = [], "The body is not valid JSON."
     pointer = "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in path)
-    return Fault(where=where, pointer=pointer, code=code, detail=detail)
+    return FieldError(where=where, pointer=pointer, code=code, detail=detail)
 
 
 def _is_unanswered_root(request: Request) -> bool:

@@ -28,4 +28,4 @@ CROSS JOIN LATERAL (
     JOIN pg_database ON pg_database.oid = dbid OR dbid = 0 AND datname = current_database()
     WHERE refobjid = bound.oid AND deptype = 'o' AND classid <> 'pg_default_acl'::regclass
 ) AS found (fault, remedy)
-WHERE rolname = pg_catalog.left(current_database()::text, 50) || '_user'
+WHERE rolname = pg_catalog.left(current_database()::text, 50) || '_rls'

@@ -6,7 +6,7 @@
 -- is secured already.
 DO $do$
 DECLARE
-    users text := pg_catalog.left(current_database()::text, 50) || '_user';
+    users text := pg_catalog.left(current_database()::text, 50) || '_rls';
     -- SET is a right of its own since PostgreSQL 16: a role's creator must grant it to itself.
     membership text := CASE WHEN current_setting('server_version_num')::int < 160000
                             THEN 'MEMBER' ELSE 'SET' END;

@@ -1,7 +1,7 @@
 -- What makes requests fail as PostgreSQL's catalogue knows it, and what mends it. Settings are
 -- changed for the role in this database, which is stronger than all but those of a connection.
 WITH here AS (
-    SELECT quote_ident(pg_catalog.left(current_database()::text, 50) || '_user') AS users,
+    SELECT quote_ident(pg_catalog.left(current_database()::text, 50) || '_rls') AS users,
     format('ALTER ROLE %I IN DATABASE %I SET', session_user, current_database()) AS alter_role,
     to_regclass('alembic_version') AS version
 ),

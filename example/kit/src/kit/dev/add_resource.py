@@ -22,7 +22,7 @@ def main() -> None:
     check(*names)
     sources = [path for folder in ("app", "tests") for path in Path(folder, "tasks").rglob("*.py")]
     copies = {rename(str(path), *names): rename(path.read_text(), *names) for path in sources}
-    copies["app/routers.py"] = register(Path("app/routers.py").read_text(), names[1])
+    copies["app/resources.py"] = register(Path("app/resources.py").read_text(), names[1])
     try:
         for path, text in copies.items():
             compile(text, path, "exec")
@@ -64,4 +64,4 @@ def register(text: str, plural: str) -> str:
     line = f"from app.{plural}.router import router as {plural}\n"
     text = re.sub(r"(?m)^(?=from |import )", line, text, count=1)
     text, found = re.subn(r"(?m)^(ROUTERS\b.*= *\[)", rf"\1{plural}, ", text, count=1)
-    return text if found else sys.exit("app/routers.py has no list `ROUTERS = [...]`: restore it.")
+    return text if found else sys.exit("app/resources.py has no list `ROUTERS = [...]`: add it.")

@@ -1,6 +1,6 @@
 -- What must not be, of any table that has a user_id: the fault, and where it is.
 WITH role AS (
-    SELECT * FROM pg_roles WHERE rolname = pg_catalog.left(current_database()::text, 50) || '_user'
+    SELECT * FROM pg_roles WHERE rolname = pg_catalog.left(current_database()::text, 50) || '_rls'
 ),
 schema AS (SELECT * FROM pg_namespace WHERE nspname !~ '^(pg_.*|information_schema)$'),
 relation AS (

@@ -26,13 +26,13 @@ from kit.testing.servers import migrate, serve
 pytest.register_assert_rewrite("kit.testing.invariants")
 
 
-class User(httpx2.Client):
+class UserClient(httpx2.Client):
     """A client of one user."""
 
     user_id: str
 
 
-NewUser = Callable[[], User]
+NewUser = Callable[[], UserClient]
 
 # Tests speak plain HTTP; by default each client would read all certificates, for 20 ms.
 NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -117,9 +117,9 @@ def new_user(service: str, credentials: Callable[[str], Mapping[str, str]]) -> I
     """Makes clients, each of a user who has nothing yet."""
     with ExitStack() as clients:
 
-        def new() -> User:
+        def new() -> UserClient:
             user_id = f"user-{uuid4()}"
-            client = User(base_url=service, headers=credentials(user_id), verify=NO_TLS)
+            client = UserClient(base_url=service, headers=credentials(user_id), verify=NO_TLS)
             client.user_id = user_id
             return clients.enter_context(client)
 
@@ -127,12 +127,12 @@ def new_user(service: str, credentials: Callable[[str], Mapping[str, str]]) -> I
 
 
 @pytest.fixture
-def alice(new_user: NewUser) -> User:
+def alice(new_user: NewUser) -> UserClient:
     return new_user()
 
 
 @pytest.fixture
-def bob(new_user: NewUser) -> User:
+def bob(new_user: NewUser) -> UserClient:
     return new_user()
 
 

@@ -40,7 +40,7 @@ def test_a_caller_without_identity_is_refused(
     assert {call: status for call, status in answers.items() if status != 401} == {}
 
 
-def test_a_stranger_gets_the_same_404_as_for_a_missing_resource(
+def test_another_user_gets_the_same_404_as_for_a_missing_resource(
     app: FastAPI, public_paths: set[str], tested_by_hand: set[str], new_user: NewUser
 ) -> None:
     calls = set(operations(app, public_paths))
@@ -48,22 +48,22 @@ def test_a_stranger_gets_the_same_404_as_for_a_missing_resource(
         collection = path.partition("/{")[0]
         is_one_of_a_collection = path.count("{") == 1 and ("POST", collection) in calls
         if is_one_of_a_collection and collection not in tested_by_hand:
-            compare_strange_with_missing(app.openapi(), method, path, new_user)
+            compare_hidden_with_missing(app.openapi(), method, path, new_user)
 
 
-def compare_strange_with_missing(
+def compare_hidden_with_missing(
     document: dict[str, Any], method: str, path: str, new_user: NewUser
 ) -> None:
-    owner, stranger = new_user(), new_user()
+    owner, other = new_user(), new_user()
     collection = path.partition("/{")[0]
     created = owner.post(collection, json=sample_body(document, "POST", collection))
     assert created.status_code == 201, f"Give its fields `examples`: {created.text}"
     this, body = created.json(), sample_body(document, method, path)
 
-    strange = stranger.request(method, path_to(this["id"], path), json=body)
-    missing = stranger.request(method, path_to(uuid4(), path), json=body)
-    assert strange.status_code == missing.status_code == 404
-    assert anonymous(strange) == anonymous(missing)
+    hidden = other.request(method, path_to(this["id"], path), json=body)
+    missing = other.request(method, path_to(uuid4(), path), json=body)
+    assert hidden.status_code == missing.status_code == 404
+    assert anonymous(hidden) == anonymous(missing)
     assert owner.get(f"{collection}/{this['id']}").json() == this
     assert owner.request(method, path_to(this["id"], path), json=body).is_success
 
