@@ -7,7 +7,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from kit.database import Database
 from kit.errors import Busy
-from kit.problems import problem
+from kit.problems import path_of, problem
 
 # Requests that wait for the database: about as many as one process answers in a second or two.
 MOST_WAITING = 1_000
@@ -17,7 +17,7 @@ class OverloadMiddleware:
     """Refuses requests to the API while too many wait already.
 
     Behind the routes, a refusal costs two thirds of a response: at twice the capacity, a process
-    would do nothing else. The health checks are answered all the time.
+    would do nothing else. `/healthz` is answered all the time, also below a prefix `/api`.
     """
 
     def __init__(self, app: ASGIApp, database: Database) -> None:
@@ -25,7 +25,7 @@ class OverloadMiddleware:
         self.database = database
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        is_call = scope["type"] == "http" and "/api/" in scope["path"]
+        is_call = scope["type"] == "http" and path_of(scope).startswith("/api/")
         if is_call and self.database.waiting >= MOST_WAITING:
             scope["log_level"] = logging.DEBUG  # to write a line costs as much as all the rest
             refusal = problem(Request(scope), 503, Busy.detail, Busy.headers)
