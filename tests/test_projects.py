@@ -32,6 +32,19 @@ MISTAKES = {
     "the service does not start": ("app/main.py", "ROUTERS)", "ROUTERS, lifespan=1)"),
 }
 
+BILLING = """
+import pytest
+
+
+@pytest.fixture
+def service() -> None:
+    raise ConnectionError("of another program")
+
+
+def test_with_it(service: None) -> None: ...
+def test_without_it() -> None: ...
+"""
+
 
 @pytest.fixture(
     scope="module",
@@ -111,6 +124,16 @@ def test_a_mistake_that_stops_the_application_is_said_once(
     assert reason in said
     assert "Without the application no test can run" in said
     assert said.count("ERROR at setup of ") == 1
+
+
+@only_defaults
+def test_a_fixture_of_a_teams_own_stops_only_its_tests(
+    template: Path, project: Project, tmp_path: Path
+) -> None:
+    ours = replace(project, root=render(template, tmp_path / "ours", {}))
+    (ours.root / "tests/test_billing.py").write_text(BILLING, "utf-8")
+    with pytest.raises(AssertionError, match="1 passed, 1 error"):
+        ours.uv_run("pytest", "tests/test_billing.py")
 
 
 @only_defaults

@@ -54,7 +54,8 @@ def pytest_configure() -> None:
 def pytest_fixture_setup(fixturedef: Any, request: Any) -> Generator[None, Any, None]:
     """Without one of these, every test would end with the same error: stop after the first."""
     outcome = yield
-    if outcome.excinfo and fixturedef.argname in {"database_url", "app", "service"}:
+    is_shared = fixturedef.scope == "session"  # a test file may have its own of the same name
+    if outcome.excinfo and is_shared and fixturedef.argname in {"database_url", "app", "service"}:
         request.session.shouldstop = "Without the application no test can run: see the error above."
 
 
