@@ -97,7 +97,8 @@ def test_those_that_are_too_many_are_refused_at_once_and_the_others_are_answered
         problem = json.loads(answer.body)
         assert problem["code"] == "unavailable"
         assert f"x-request-id: {problem['request_id']}" in answer.head
-    # They leave no line each, but those that were answered do.
+    # They leave no line each, but one a second, and those that were answered leave theirs.
     lines = (tmp_path / "log").read_text().splitlines()
+    assert 0 < sum('"event": "overloaded"' in line for line in lines) < MORE
     assert sum('"status": 503' in line for line in lines) == 0
     assert sum('"status": 200' in line for line in lines) > MOST_WAITING

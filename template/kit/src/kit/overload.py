@@ -1,6 +1,7 @@
 """Overload: what would wait in vain is refused before any work is done for it."""
 
 import logging
+from time import monotonic
 
 from fastapi import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -11,6 +12,8 @@ from kit.problems import path_of, problem
 
 # Requests that wait for the database: about as many as one process answers in a second or two.
 MOST_WAITING = 1_000
+
+logger = logging.getLogger(__name__)
 
 
 class OverloadMiddleware:
@@ -23,11 +26,16 @@ class OverloadMiddleware:
     def __init__(self, app: ASGIApp, database: Database) -> None:
         self.app = app
         self.database = database
+        self.silent_until = 0.0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         is_call = scope["type"] == "http" and path_of(scope).startswith("/api/")
         if is_call and self.database.waiting >= MOST_WAITING:
-            scope["log_level"] = logging.DEBUG  # to write a line costs as much as all the rest
+            # To write a line costs as much as all the rest: one a second tells of all refusals.
+            scope["log_level"] = logging.DEBUG
+            if monotonic() > self.silent_until:
+                self.silent_until = monotonic() + 1
+                logger.warning("overloaded", extra={"waiting": self.database.waiting})
             refusal = problem(Request(scope), 503, Busy.detail, Busy.headers)
             return await refusal(scope, receive, send)
         return await self.app(scope, receive, send)
