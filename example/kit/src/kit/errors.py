@@ -47,6 +47,6 @@ class Unavailable(ServiceError):
 
 
 class Busy(Unavailable):
-    """More requests than the service can answer. Nothing was done for this one."""
+    """More requests wait for the database than the service can answer."""
 
     detail = "The service is busy. Try again."
