@@ -211,7 +211,7 @@ def test_every_ci_runs_the_commands_that_the_readme_gives(projects: list[Path]) 
     commands = [step["run"] for step in job["steps"] if "run" in step]
     assert load(gitlab / ".gitlab-ci.yml")["check"]["script"] == commands
     readme = (github / "README.md").read_text("utf-8")
-    assert {*commands} - {"uv run ruff format --check"} <= {*readme.splitlines()}
+    assert [each for each in commands if f"`{each.removesuffix(' --check')}" not in readme] == []
 
 
 def test_workflows_pin_the_same_actions(project: Path) -> None:

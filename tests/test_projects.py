@@ -140,7 +140,8 @@ def test_a_fixture_of_a_teams_own_stops_only_its_tests(
 def test_its_rules_fit_60_lines_and_name_tests_and_names_that_there_are(project: Project) -> None:
     rules = (project.root / "AGENTS.md").read_text("utf-8")
     assert len(rules.splitlines()) <= 60
-    tests = set(project.uv_run("pytest", "--collect-only", "--quiet").splitlines())
+    plain = replace(project, environment={**project.environment, "PYTEST_ADDOPTS": ""})
+    tests = set(plain.uv_run("pytest", "--collect-only", "--quiet").splitlines())
     named_tests = set(re.findall(r"`(tests/\S+::\w+)`", rules))
     assert named_tests
     assert named_tests <= tests
