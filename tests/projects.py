@@ -103,7 +103,8 @@ class Project:
 @contextmanager
 def passable_folder() -> Iterator[Path]:
     """Unlike pytest's, one that the account which runs the servers for root can pass."""
-    with TemporaryDirectory() as name:
+    # A PostgreSQL that is being stopped may still write.
+    with TemporaryDirectory(ignore_cleanup_errors=True) as name:
         Path(name).chmod(0o711)
         yield Path(name)
 
