@@ -11,6 +11,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 UV = os.environ.get("UV", "uv")  # set by `uv run`, also where uv is not on the PATH
+DEV = [UV, "run", "--no-sync", "dev", "--port", "{port}"]
+"""The development server, for `tests.servers.running`."""
 
 GIT_IDENTITY = {
     f"GIT_{role}_{detail}": "tests@example.com"
@@ -103,8 +105,7 @@ class Project:
 @contextmanager
 def passable_folder() -> Iterator[Path]:
     """Unlike pytest's, one that the account which runs the servers for root can pass."""
-    # A PostgreSQL that is being stopped may still write.
-    with TemporaryDirectory(ignore_cleanup_errors=True) as name:
+    with TemporaryDirectory() as name:
         Path(name).chmod(0o711)
         yield Path(name)
 

@@ -86,9 +86,20 @@ def running(
                 raise AssertionError(log.read())
             yield server
         finally:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+            end(process)
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """End its process group. It gets the time to stop what it has started outside of the group."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        deadline = time.monotonic() + 30
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+            while time.monotonic() < deadline:
+                process.poll()
+                os.killpg(process.pid, 0)  # until nobody is left
+                time.sleep(0.05)
+    process.wait()
 
 
 def left_over(*folders: Path) -> list[psutil.Process]:

@@ -13,7 +13,7 @@ from fastmcp.exceptions import ToolError
 
 from hooks.rendering import render
 from tests.agents import agent, content, mcp_server, titles
-from tests.projects import UV, Project, passable_folder, project_environment
+from tests.projects import DEV, Project, passable_folder, project_environment
 from tests.servers import NO_TLS, running
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("agents")]
@@ -25,9 +25,8 @@ def url(template: Path, shared: Path) -> Iterator[str]:
     with passable_folder() as folder:
         project = Project(render(template, folder / "todo", {}), project_environment(shared))
         project.sync()
-        dev = [UV, "run", "--no-sync", "dev", "--port", "{port}"]
         with (
-            running(dev, project.root, project.environment, "X-User-ID") as service,
+            running(DEV, project.root, project.environment, "X-User-ID") as service,
             mcp_server(folder, service.url) as url,
         ):
             yield url

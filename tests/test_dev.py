@@ -15,14 +15,13 @@ import psutil
 import pytest
 
 from hooks.rendering import render, snapshot
-from tests.projects import GIT_IDENTITY, UV, Project, passable_folder, project_environment
+from tests.projects import DEV, GIT_IDENTITY, UV, Project, passable_folder, project_environment
 from tests.readme import START
 from tests.servers import Server, left_over, running
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.name != "posix", reason="uses signals")]
 
 HEADER = "Remote-User"
-DEV = [UV, "run", "--no-sync", "dev", "--port", "{port}"]
 
 Dev = Callable[[], AbstractContextManager[Server]]
 
@@ -134,6 +133,12 @@ def test_projects_run_side_by_side_but_each_only_once(
             with pytest.raises(AssertionError, match="is in use: stop the `dev` of this project"):
                 project.uv_run("dev", "--port", port)
         assert first.tasks("carol") == ["Buy milk"]
+
+
+def test_what_it_has_started_ends_with_the_test(project: Project) -> None:
+    with running(DEV, project.root, project.environment, HEADER):
+        assert left_over(project.root)
+    assert left_over(project.root) == []
 
 
 def test_the_shell_has_no_say_on_the_embedded_database(project: Project) -> None:

@@ -20,7 +20,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from hooks.rendering import ROOT, render
 from tests.many_users import ManyUsers
-from tests.projects import UV, Project, passable_folder, project_environment
+from tests.projects import DEV, UV, Project, passable_folder, project_environment
 from tests.servers import running
 
 pytestmark = [
@@ -133,9 +133,8 @@ def failures(project: Project, *tests: str) -> set[str]:
 
 @contextmanager
 def serving(project: Project, **environment: str) -> Iterator[httpx2.Client]:
-    command = [UV, "run", "--no-sync", "dev", "--port", "{port}"]
     with (
-        running(command, project.root, {**project.environment, **environment}, HEADER) as server,
+        running(DEV, project.root, {**project.environment, **environment}, HEADER) as server,
         httpx2.Client(base_url=server.url) as client,
     ):
         yield client

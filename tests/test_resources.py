@@ -11,7 +11,7 @@ import pytest
 from hooks.rendering import ROOT, render
 from tests.descriptions import parts, undescribed
 from tests.documents import Step, steps
-from tests.projects import UV, Project, project_environment
+from tests.projects import DEV, Project, project_environment
 from tests.repositories import commit
 from tests.servers import running
 
@@ -106,8 +106,7 @@ def test_a_new_resource_is_served_to_its_owner_alone(project: Project) -> None:
     project.uv_run("add-resource", "note")
     project.uv_run("alembic", "upgrade", "head")
     project.uv_run("alembic", "revision", "--autogenerate", "-m", "create note")
-    command = [UV, "run", "--no-sync", "dev", "--port", "{port}"]
-    with running(command, project.root, project.environment, "X-User-ID") as server:
+    with running(DEV, project.root, project.environment, "X-User-ID") as server:
         notes = f"{server.url}/api/v1/notes"
         alice, bob = ({"X-User-ID": name} for name in ("alice", "bob"))
         created = httpx2.post(notes, headers=alice, json={"title": "Hello"})

@@ -14,7 +14,7 @@ from psycopg2 import sql
 
 from hooks.rendering import ROOT, render
 from tests.documents import section, steps
-from tests.projects import UV, Project, project_environment
+from tests.projects import DEV, Project, project_environment
 from tests.servers import NO_TLS, Server, running
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("scripts")]
@@ -43,8 +43,7 @@ def project(template: Path, shared: Path, folder: Path) -> Project:
 @contextmanager
 def served(project: Project) -> Iterator[tuple[Server, Project]]:
     """The project while `dev` runs, and where its database is known."""
-    dev = [UV, "run", "--no-sync", "dev", "--port", "{port}"]
-    with running(dev, project.root, project.environment, "X-User-ID") as server:
+    with running(DEV, project.root, project.environment, "X-User-ID") as server:
         url = project.uv_run("python", "-c", URL).strip()
         settings = {"DATABASE_URL": url, "USER_ID_HEADER": "X-User-ID"}
         yield server, replace(project, environment={**project.environment, **settings})
