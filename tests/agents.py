@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import signal
 import socket
 import subprocess
 import time
@@ -18,7 +17,7 @@ from fastmcp.client.client import CallToolResult
 from hooks.rendering import ROOT
 from tests.documents import steps
 from tests.projects import UV
-from tests.servers import free_port
+from tests.servers import end, free_port
 
 PAGE = (ROOT / "docs/mcp.md").read_text("utf-8")
 
@@ -40,7 +39,7 @@ def mcp_server(folder: Path, service_url: str) -> Iterator[str]:
             listens(process, port)
             yield f"http://127.0.0.1:{port}/mcp"
         finally:
-            os.killpg(process.pid, signal.SIGKILL)
+            end(process)
 
 
 def listens(process: subprocess.Popen[bytes], port: int) -> None:

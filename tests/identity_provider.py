@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Event, Thread
+from threading import Event
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa, utils
 from cryptography.hazmat.primitives.hashes import SHA256
+
+from tests.servers import in_thread
 
 ISSUER, AUDIENCE = "https://issuer.example", "todo"
 
@@ -122,15 +124,12 @@ class _Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def providing(answer: Answer) -> Iterator[Provider]:
-    with Provider(answer) as provider:
-        thread = Thread(target=provider.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
+    provider = Provider(answer)
+    with in_thread(provider):
         try:
             yield provider
         finally:
             provider.release()
-            provider.shutdown()
-            thread.join()
 
 
 def respond(status: int, body: bytes, delay: float = 0) -> Answer:

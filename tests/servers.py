@@ -11,7 +11,9 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from http.server import ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import httpx2
 import psutil
@@ -100,6 +102,19 @@ def end(process: subprocess.Popen[bytes]) -> None:
                 os.killpg(process.pid, 0)  # until nobody is left
                 time.sleep(0.05)
     process.wait()
+
+
+@contextmanager
+def in_thread(server: ThreadingHTTPServer) -> Iterator[None]:
+    """Serve meanwhile."""
+    with server:
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        try:
+            yield
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def left_over(*folders: Path) -> list[psutil.Process]:

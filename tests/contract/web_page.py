@@ -1,16 +1,16 @@
 """The origin of a web page, and the browser that shows it."""
 
 import os
-import signal
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from threading import Thread
 from typing import Any
+
+from tests.servers import end, in_thread
 
 Act = Callable[[str, str], str]
 """What a POST to a path does with its body, and answers."""
@@ -59,14 +59,9 @@ class _Handler(SimpleHTTPRequestHandler):
 
 @contextmanager
 def serving(folder: Path) -> Iterator[Origin]:
-    with Origin(folder) as origin:
-        thread = Thread(target=origin.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
-        try:
-            yield origin
-        finally:
-            origin.shutdown()
-            thread.join()
+    origin = Origin(folder)
+    with in_thread(origin):
+        yield origin
 
 
 @contextmanager
@@ -85,9 +80,4 @@ def browsing(url: str) -> Iterator[Path]:
         try:
             yield folder
         finally:
-            process.terminate()
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(10)
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+            end(process)
