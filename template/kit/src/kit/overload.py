@@ -29,8 +29,8 @@ class OverloadMiddleware:
         self.silent_until = 0.0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        is_call = scope["type"] == "http" and path_of(scope).startswith("/api/")
-        if is_call and self.database.waiting >= MOST_WAITING:
+        is_full = self.database.waiting >= MOST_WAITING
+        if is_full and scope["type"] == "http" and path_of(scope).startswith("/api/"):
             # To write a line costs as much as all the rest: one a second tells of all refusals.
             scope["log_level"] = logging.DEBUG
             if monotonic() > self.silent_until:
