@@ -52,7 +52,6 @@ class Outcome:
     p99: float
     cpu: float
     refused: float
-    refused_p99: float
     health: float
 
 
@@ -224,7 +223,6 @@ async def _load(job: Job) -> Outcome:
         p99=_percentile(answers.took, 99),
         cpu=cpu / elapsed,
         refused=len(answers.refused) / elapsed,
-        refused_p99=_percentile(answers.refused, 99),
         health=_percentile(answers.health, 99),
     )
 
