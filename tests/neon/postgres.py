@@ -157,6 +157,7 @@ class Postgres:
         limit = ["prlimit", f"--pid={self._process.pid}", f"--fsize={size}:unlimited"]
         run(limit, self._log)
         self.terminate_connections(database)  # the next ones have the limit
+        until(lambda: self.connections(database) == 0)
 
     def _count(self, what: str, database: str) -> int:
         where = "FROM pg_stat_activity WHERE usename = %s AND datname = %s"
