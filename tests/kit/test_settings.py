@@ -3,10 +3,12 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Self
 from unittest import mock
 
 import pytest
-from pydantic import ValidationError
+from kit.settings import DatabaseSettings
+from pydantic import Field, ValidationError, model_validator
 
 from app.settings import Settings
 from tests.kit.services import make_settings
@@ -152,8 +154,32 @@ def test_the_service_says_which_settings_it_misses(tmp_path: Path) -> None:
     assert refused.returncode == 1
     assert refused.stderr.startswith("These settings need your attention:\n")
     assert "DATABASE_URL: is not set." in refused.stderr
-    assert "USER_ID_HEADER: is not set." in refused.stderr
+    assert "USER_ID_HEADER: is not set. Set it to the request header" in refused.stderr
+    assert len(refused.stderr.splitlines()) == 3
     assert "Traceback" not in refused.stderr
+
+
+class TeamSettings(DatabaseSettings):
+    undescribed: int
+    by_another_name: int = Field(validation_alias="OTHER_NAME")
+
+
+class TogetherSettings(DatabaseSettings):
+    @model_validator(mode="after")
+    def together(self) -> Self:
+        raise ValueError("Set both or neither")
+
+
+def test_any_setting_that_a_team_adds_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", URL)
+    with pytest.raises(SystemExit) as refused:
+        TeamSettings.load()
+    assert [line.strip() for line in str(refused.value).splitlines()[1:]] == [
+        "UNDESCRIBED: is not set.",
+        "OTHER_NAME: is not set.",
+    ]
+    with pytest.raises(SystemExit, match="SETTINGS: Value error, Set both or neither"):
+        TogetherSettings.load()
 
 
 def test_a_refused_setting_is_named_without_its_value(monkeypatch: pytest.MonkeyPatch) -> None:

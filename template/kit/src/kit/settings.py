@@ -64,9 +64,12 @@ class DatabaseSettings(BaseSettings):
     def _explain(cls, error: ValidationError) -> str:
         lines = ["These settings need your attention:"]
         for fault in error.errors(include_input=False, include_url=False):
-            name = str(fault["loc"][0])
+            # A validator of several settings names none, and an alias is no field's name.
+            name = str((*fault["loc"], "settings")[0])
+            field = cls.model_fields.get(name)
             trouble = "is not set" if fault["type"] == "missing" else fault["msg"]
-            lines.append(f"  {name.upper()}: {trouble}. {cls.model_fields[name].description}")
+            meaning = " ".join((getattr(field, "description", None) or "").split())
+            lines.append(f"  {name.upper()}: {trouble}. {meaning}")
         return "\n".join(lines)
 
 
