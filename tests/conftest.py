@@ -34,9 +34,13 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the projects of this test worker have their environment and type cache."""
-    return tmp_path_factory.mktemp("shared")
+def shared() -> Iterator[Path]:
+    """Where the projects of this test worker have their environment and type cache.
+
+    Each PostgreSQL for root would copy its programs, 73 MB, from a folder that only root can pass.
+    """
+    with passable_folder() as folder:
+        yield folder
 
 
 @pytest.fixture
