@@ -13,13 +13,13 @@ from pathlib import Path
 from hooks.rendering import TEMPLATE
 
 BUDGETS = {
-    "kit, what runs": 1_010,
-    "kit.testing": 260,
+    "kit, what runs": 1_020,
+    "kit.testing": 280,
     "kit.dev": 220,
     "app": 240,
     "app/tasks": 150,
     "tests": 220,
-    "all": 1_810,
+    "all": 1_840,
 }
 FOLDERS = {
     "kit.testing": "kit/src/kit/testing",

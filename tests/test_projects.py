@@ -24,8 +24,12 @@ pytestmark = pytest.mark.slow
 
 PAGE = (ROOT / "docs/start.md").read_text("utf-8")
 
+FIELD = "    completed: Completed = False\n"
+NEW_FIELD = f"{FIELD}    urgent: bool = False\n"
+
 # By the error that each leads to.
 MISTAKES = {
+    "run before it: alembic revision --autogenerate": ("app/tasks/models.py", FIELD, NEW_FIELD),
     "SyntaxError": ("app/tasks/router.py", "async def create_task(", "async def create_task(:"),
     "No module named 'app.setings'": ("app/main.py", "app.settings", "app.setings"),
     "USER_ID_HEADER: is not set.": ("tests/conftest.py", '"USER_ID_HEADER"', '"OTHER"'),
@@ -114,16 +118,34 @@ def test_a_mistake_that_stops_the_application_is_said_once(
     template: Path, project: Project, tmp_path: Path, reason: str
 ) -> None:
     broken = replace(project, root=render(template, tmp_path / "broken", {}))
-    name, old, new = MISTAKES[reason]
-    source = (broken.root / name).read_text("utf-8")
-    assert source.count(old) == 1
-    (broken.root / name).write_text(source.replace(old, new), "utf-8")
+    make(broken, *MISTAKES[reason])
     with pytest.raises(AssertionError) as failed:
         broken.uv_run("pytest")
     said = str(failed.value)
     assert reason in said
     assert "Without the application no test can run" in said
     assert said.count("ERROR at setup of ") == 1
+
+
+def make(project: Project, name: str, old: str, new: str) -> None:
+    """A change of a file."""
+    source = (project.root / name).read_text("utf-8")
+    assert source.count(old) == 1
+    (project.root / name).write_text(source.replace(old, new), "utf-8")
+
+
+@only_defaults
+def test_a_revision_that_rows_would_stop_is_noticed(
+    template: Path, project: Project, tmp_path: Path
+) -> None:
+    ours = replace(project, root=render(template, tmp_path / "ours", {}))
+    make(ours, "app/tasks/models.py", FIELD, NEW_FIELD)
+    with migrated_database(project) as url:
+        environment = {**project.environment, "DATABASE_URL": url}
+        develop = replace(ours, environment=environment)
+        develop.uv_run("alembic", "revision", "--autogenerate", "-m", "urgent")
+    with pytest.raises(AssertionError, match='"urgent".* contains null values'):
+        ours.uv_run("pytest", "tests/test_invariants.py", "-k", "down_and_up")
 
 
 @only_defaults

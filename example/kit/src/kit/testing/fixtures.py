@@ -110,6 +110,8 @@ def app(database_url: str, environment: Mapping[str, str]) -> FastAPI:
 def service(app: FastAPI) -> Iterator[str]:
     """The base URL of the running service."""
     with serve(app) as url:
+        ready = httpx2.get(f"{url}/readyz", verify=NO_TLS)
+        assert ready.is_success, ready.json()["detail"]
         yield url
 
 
