@@ -47,7 +47,6 @@ def failing(settings: Settings) -> Iterator[httpx2.Client]:
         raise RuntimeError("an internal secret")
 
     with serve(app) as url, httpx2.Client(base_url=url) as client:
-        client.headers["Connection"] = "close"  # uvicorn closes it after a fault
         yield client
 
 
@@ -95,9 +94,11 @@ def test_a_body_over_the_limit_is_413(alice: httpx2.Client, settings: Settings) 
 
 
 def test_a_fault_of_the_service_is_500_and_tells_nothing(failing: httpx2.Client) -> None:
-    response = failing.get("/fault")
-    assert_problem(response, 500)
-    assert "secret" not in response.text
+    for _ in range(10):  # uvicorn hangs up after each, and says so before
+        response = failing.get("/fault")
+        assert_problem(response, 500)
+        assert response.headers["Connection"] == "close"
+        assert "secret" not in response.text
 
 
 def test_an_unknown_host_is_400(failing: httpx2.Client) -> None:

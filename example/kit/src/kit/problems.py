@@ -143,8 +143,9 @@ def routes_at(scope: Scope) -> list[Any]:
 
 
 async def _internal(request: Request, _: Exception) -> Response:
-    """Starlette raises the error again after the response, and the server logs it."""
-    return problem(request, 500, ServiceError.detail)
+    """Starlette raises the error again after the response: uvicorn logs it, and hangs up."""
+    headers = {"Connection": "close"} if request.scope["http_version"] == "1.1" else None
+    return problem(request, 500, ServiceError.detail, headers)
 
 
 HANDLERS: dict[Any, Any] = {
