@@ -112,11 +112,14 @@ def test_a_statement_runs_in_its_own_transaction(alice: UserDatabase) -> None:
     assert count(alice) == 1
 
 
+HINT = ": /readyz says what to run"
+
+
 @pytest.mark.parametrize(
     ("statement", "reason"),
     [
-        ("SELECT no_such_column", 'column "no_such_column" does not exist'),
-        ("SELECT FROM no_such_table", 'relation "no_such_table" does not exist'),
+        ("SELECT no_such_column", f'column "no_such_column" does not exist{HINT}'),
+        ("SELECT FROM no_such_table", f'relation "no_such_table" does not exist{HINT}'),
         ("INSERT INTO task SELECT * FROM task", "cannot execute INSERT in a read-only transaction"),
     ],
 )

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from kit.database_url import parse_url
 from kit.migrations import pending
+from kit.testing.servers import migrate
 from sqlalchemy import Connection, NullPool, create_engine, inspect, text
 
 KINDS = """
@@ -231,9 +232,17 @@ def test_what_is_pending_is_named_with_the_command(database_url: str, empty_data
     assert first == "  774f87b22312 create task"
 
 
+def test_a_database_that_cannot_be_reached_is_one_line() -> None:
+    with pytest.raises(SystemExit) as refused:
+        migrate("postgresql://user:secret@127.0.0.1:1/todo")
+    (line,) = str(refused.value).splitlines()
+    assert line.startswith("The database cannot be reached: connection to server")
+    assert "secret" not in line
+
+
 def test_a_database_that_is_away_or_ahead_is_said_in_one_line(empty_database: str) -> None:
     away = pending(parse_url("postgresql://user:secret@127.0.0.1:1/todo"))
-    assert away.startswith("What todo lacks is not known: ")
+    assert away.startswith("What todo lacks is not known: connection to server")
     engine = create_engine(parse_url(empty_database), poolclass=NullPool)
     with engine.begin() as connection:
         connection.execute(text("CREATE TABLE alembic_version AS SELECT 'f00' AS version_num"))

@@ -127,6 +127,7 @@ def test_a_503_and_the_reason_in_the_log_have_one_request_id(
     reason, request = (line for line in lines if line["request_id"] == request_id)
     assert (reason["event"], reason["level"]) == ("database unavailable", "warning")
     assert reason["reason"]
+    assert "\n" not in reason["reason"]
     assert (request["event"], request["status"]) == ("request", 503)
     assert PASSWORD not in service.log.read_text("utf-8")
     assert_recovered(service)

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from kit.database import Database
+from kit.database import Database, reason_of
 from kit.database_url import is_neon
 from kit.errors import Unavailable
 from kit.readiness import find_faults
@@ -51,7 +51,7 @@ async def findings(settings: DatabaseSettings) -> AsyncIterator[Finding]:
             verdict, sentence = await database.unscoped(_encryption)
             faults = await find_faults(database)
         except (SQLAlchemyError, Unavailable) as error:
-            yield Finding("FAIL", f"{name} does not work: {_reason(error)}")
+            yield Finding("FAIL", f"{name} does not work: {reason_of(error)}")
             return
         yield Finding(verdict, f"{name} has {sentence}")
         for fault in faults:
@@ -67,11 +67,6 @@ def _encryption(connection: Connection) -> Finding:
     how = "TLS, but the server's certificate is not verified"
     tls = how if driver.info.ssl_in_use else "no TLS"
     return Finding("note", f"{tls}: across a network, add sslmode=verify-full to it.")
-
-
-def _reason(error: BaseException) -> str:
-    cause = error.__cause__ or error
-    return str(getattr(cause, "orig", cause)).splitlines()[0]
 
 
 if __name__ == "__main__":

@@ -224,7 +224,14 @@ def _translate(error: exc.SQLAlchemyError) -> Exception:
         return Conflict()
     if lost or code in UNREADY or isinstance(error, exc.OperationalError | exc.InterfaceError):
         # Of these messages, none has a value in it.
-        reason = cause.diag.message_primary if code else str(cause).strip()
+        hint = ": /readyz says what to run" if code in UNDEFINED else ""
+        reason = f"{cause.diag.message_primary}{hint}" if code else " ".join(str(cause).split())
         logger.warning("database unavailable", extra={"reason": reason})
         return Unavailable()
     return error
+
+
+def reason_of(error: BaseException) -> str:
+    """The first line of what the driver said."""
+    cause = error.__cause__ or error
+    return str(getattr(cause, "orig", cause)).splitlines()[0]

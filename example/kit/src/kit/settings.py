@@ -38,7 +38,8 @@ class DatabaseSettings(BaseSettings):
     )
 
     database_url: DatabaseURL
-    """Set it to the PostgreSQL URL, as the Neon console gives it (pooled)."""
+    """Set it to the PostgreSQL URL, as the Neon console gives it (pooled). `uv run dev` prints the
+    URL of its own."""
     database_url_unpooled: DatabaseURL | None = None
     """The direct URL, for migrations. By default derived from DATABASE_URL."""
     database_pool_size: int = Field(default=10, ge=1, le=1000)

@@ -21,6 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.types import JSON
 from sqlmodel import SQLModel
 
+from kit.database import reason_of
 from kit.settings import DatabaseSettings
 
 # Any number that no other program takes a lock on in this database.
@@ -75,7 +76,7 @@ def pending(url: URL) -> str:
             heads = MigrationContext.configure(connection).get_current_heads()
         lacking = [*scripts().iterate_revisions("heads", heads or "base")]
     except (RevisionError, SQLAlchemyError) as error:
-        return f"What {url.database} lacks is not known: {str(error).splitlines()[0]}"
+        return f"What {url.database} lacks is not known: {reason_of(error)}"
     lines = ["These revisions are pending. Run: uv run alembic upgrade head"]
     lines += [f"  {each.revision} {each.doc}" for each in reversed(lacking)]
     return "\n".join(lines) if lacking else ""
@@ -109,8 +110,7 @@ def _is_configured() -> bool:
 
 
 def _run_online(url: URL) -> None:
-    engine = create_engine(url, poolclass=NullPool, use_native_hstore=False)
-    with engine.connect() as connection:
+    with _connect(url) as connection:
         command = _configure(connection=connection)
         # A migration that waits for a busy table gives up before the requests behind it do.
         connection.execute(text("SET lock_timeout = '3s'"))
@@ -119,6 +119,13 @@ def _run_online(url: URL) -> None:
         connection.commit()
         _migrate(command)
         connection.commit()
+
+
+def _connect(url: URL) -> Connection:
+    try:
+        return create_engine(url, poolclass=NullPool, use_native_hstore=False).connect()
+    except SQLAlchemyError as error:
+        raise SystemExit(f"The database cannot be reached: {reason_of(error)}") from None
 
 
 def _wait_for_turn(connection: Connection) -> None:
