@@ -144,7 +144,7 @@ def test_a_revision_that_rows_would_stop_is_noticed(
         environment = {**project.environment, "DATABASE_URL": url}
         develop = replace(ours, environment=environment)
         develop.uv_run("alembic", "revision", "--autogenerate", "-m", "urgent")
-    with pytest.raises(AssertionError, match='"urgent".* contains null values'):
+    with pytest.raises(AssertionError, match=r'"urgent".* contains null values'):
         ours.uv_run("pytest", "tests/test_invariants.py", "-k", "down_and_up")
 
 
