@@ -32,7 +32,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="dev", description=__doc__)
     parser.add_argument("--port", type=int, default=os.environ.get("PORT", "8000"))
     port = parser.parse_args().port
-    server = prepare(port)
+    server, listening = prepare(port)
     with server or nullcontext():
         if server:
             use_only(server.url())
@@ -42,22 +42,29 @@ def main() -> None:
         header = os.environ.get("USER_ID_HEADER")
         user = f"\n  User  {header}: alice" if header else ""
         print(GREETING.format(port, user, data), flush=True)
-        run(f"{UVICORN} --port {port} --timeout-graceful-shutdown 2")
+        run(f"{UVICORN} --fd {listening} --timeout-graceful-shutdown 2", listening)
 
 
-def prepare(port: int) -> Server | None:
-    """Refuse what cannot run. Returns the PostgreSQL to run, unless DATABASE_URL names one."""
+def prepare(port: int) -> tuple[Server | None, int]:
+    """Refuse what cannot run.
+
+    Returns the PostgreSQL to run, unless DATABASE_URL names one, and the descriptor of a socket
+    that listens.
+    """
     if not Path("app/main.py").exists():
         sys.exit("There is no app/main.py here: run this in the project's root folder.")
     sys.path.insert(0, str(Path.cwd()))
     server = None if os.environ.get("DATABASE_URL") else Server(Path(".postgres"))
     try:
-        socket.create_server(("127.0.0.1", port)).close()
+        listener = socket.create_server(("127.0.0.1", port))
     except (OSError, OverflowError):
         if server and not server.own():
             server.refuse()
         sys.exit(f"Port {port} cannot be used: stop what uses it, or choose another by --port.")
-    return server
+    # Connections have it from the listener. asyncio does not set it on those of uvicorn's own with
+    # `--reload`: each response would wait 40 ms for the client's delayed ACK.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return server, listener.detach()
 
 
 def use_only(url: str) -> None:
@@ -65,10 +72,10 @@ def use_only(url: str) -> None:
     os.environ |= {"DATABASE_URL": url, "DATABASE_URL_UNPOOLED": url}
 
 
-def run(command: str) -> None:
+def run(command: str, *descriptors: int) -> None:
     """Run a Python module to its end. Exits if it fails, or if this process is to stop."""
-    parent = os.getppid()
-    process = subprocess.Popen([sys.executable, "-m", *command.split()], start_new_session=True)
+    parent, module = os.getppid(), [sys.executable, "-m", *command.split()]
+    process = subprocess.Popen(module, pass_fds=descriptors, start_new_session=True)
     # At the end, also if this process is killed, this kills what is left of it.
     script = ["/bin/sh", "-c", 'read -r _; kill -s KILL -- "-$0" 2>&-', str(process.pid)]
     with process, subprocess.Popen(script, stdin=subprocess.PIPE, start_new_session=True):
