@@ -125,6 +125,15 @@ def test_every_question_has_a_type_help_a_default_and_refuses_bad_answers(
     assert {"choices", "validator"} & question.keys()
 
 
+@pytest.mark.parametrize("question", ASKED.values(), ids=list(ASKED))
+def test_copier_shows_every_question_whole_in_a_terminal_of_80_columns(
+    question: dict[str, Any],
+) -> None:
+    """Copier cuts a longer line. It begins with a microphone of two columns and a space."""
+    assert 3 + len(question["help"]) < 80
+    assert "\n" not in question["help"]
+
+
 def test_there_are_at_most_eight_questions() -> None:
     assert len(ASKED) <= 8
 
