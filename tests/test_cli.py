@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from hooks.rendering import ROOT
+from tests.documents import section, steps
 from tests.projects import GIT_IDENTITY
 
 
@@ -38,6 +40,14 @@ def test_a_refused_answer_exits_1_and_the_last_line_says_what_to_do(
     assert not (tmp_path / "project").exists()
 
 
+def test_the_closing_message_commits_as_the_documentation_does(
+    template: Path, tmp_path: Path
+) -> None:
+    message = copier_copy(str(template), "project", folder=tmp_path).stderr
+    (documented,) = steps(section((ROOT / "docs/start.md").read_text("utf-8"), "Commit it"))
+    assert documented.text.strip() in re.sub(r"^ {4}", "", message, flags=re.MULTILINE)
+
+
 @pytest.mark.parametrize("destination", ["todo service", "it's; here", "."])
 def test_the_commands_in_the_closing_message_work(
     template: Path, tmp_path: Path, destination: str
@@ -47,6 +57,7 @@ def test_the_commands_in_the_closing_message_work(
     assert [command for command in commands if command.startswith("uv")] == [
         "uv run dev",
         "uv run pytest",
+        "uv run pre-commit install",
     ]
     script = "\n".join(command for command in commands if not command.startswith("uv"))
     subprocess.run(
