@@ -60,11 +60,11 @@ def test_a_resource_is_new_files_and_one_router_more(
 @pytest.mark.parametrize(
     ("names", "reason"),
     [
-        (["Quokka"], "'Quokka' cannot be: give two names in snake_case"),
+        (["Quokka"], "'Quokka' cannot be: use a-z, 0-9, _ in two names"),
         (["_quokka"], "'_quokka' cannot be"),
         (["q" * 31], "cannot be"),
         (["quokka", "quokka/s"], "'quokka/s' cannot be"),
-        (["quokka", "quokka"], "'quokka' cannot be: give two names"),
+        (["quokka", "quokka"], "'quokka' cannot be: .* two names that differ"),
         (["class", "classes"], "class has a meaning of its own"),
         (["request"], "request has a meaning of its own"),
         (["task"], "app/tasks is there already"),

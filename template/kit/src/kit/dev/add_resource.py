@@ -41,7 +41,7 @@ def check(singular: str, plural: str) -> None:
         sys.exit("There is no app/tasks to copy: restore it from git for the while.")
     for name in (singular, plural):
         if not re.fullmatch("[a-z](_?[a-z0-9]){1,28}", name) or singular == plural:
-            sys.exit(f"{name!r} cannot be: give two names in snake_case that differ: item items.")
+            sys.exit(f"{name!r} cannot be: use a-z, 0-9, _ in two names that differ: item items.")
         for path in (Path("app", name), Path("app", f"{name}.py"), Path("tests", name)):
             if path.exists():
                 sys.exit(f"{path} is there already: choose another name.")
