@@ -501,6 +501,44 @@ def test_an_agent_calls_with_the_token_of_its_user(service: httpx2.Client, tmp_p
         asyncio.run(call())
 
 
+REASONS: dict[str, Callable[[], str]] = {
+    "InvalidSignatureError": lambda: Signer("ed").token(),
+    "InvalidAudienceError": lambda: ED.token(claims(aud="another")),
+    "InvalidIssuerError": lambda: ED.token(claims(iss=f"{ISSUER}/")),
+    "ExpiredSignatureError": lambda: ED.token(claims(exp=int(time.time()) - 15)),
+    "MissingRequiredClaimError": lambda: ED.token(claims(aud=None)),
+    "DecodeError": lambda: "alice",
+    "KeyError": lambda: Signer("unknown").token(),
+    "ValueError": lambda: ED.token(claims(sub="a b")),
+}
+LOG = """
+import os
+
+import httpx2
+from kit.application import create_app
+from kit.testing.servers import serve
+
+from app.resources import ROUTERS
+from app.settings import Settings
+
+with serve(create_app(Settings.load(), ROUTERS)) as url:
+    for token in os.environ["TOKENS"].split():
+        headers = {"Authorization": f"Bearer {token}"}
+        assert httpx2.get(f"{url}/api/v1/tasks", headers=headers).status_code == 401
+"""
+
+
+def test_the_log_says_why_a_token_is_refused_and_nothing_of_the_token(
+    project: Project, good_provider: Provider, database_url: str
+) -> None:
+    tokens = [make() for make in REASONS.values()]
+    settings = {"DATABASE_URL": database_url, "TOKENS": " ".join(tokens)}
+    environment = {**project.environment, **good_provider.settings, **settings}
+    logged = replace(project, environment=environment).uv_run("python", "-c", LOG)
+    assert re.findall(r'"event": "The token is refused: (\w+)"', logged) == [*REASONS]
+    assert not [token for token in tokens if any(part in logged for part in token.split("."))]
+
+
 REFUSED = ("http://issuer.example/jwks", "issuer.example/jwks", "file:///jwks", "")
 LOAD = """
 import os
