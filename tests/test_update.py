@@ -50,7 +50,7 @@ def documented(name: str, project: Path, shared: Path, **environment: str) -> st
     return "".join(step.take(here) for step in steps(section(PAGE, name)))
 
 
-def test_an_update_replaces_the_kit_and_leaves_the_teams_own_alone(
+def test_an_update_changes_the_kit_and_leaves_the_teams_own_alone(
     released: Path, project: Path
 ) -> None:
     append(project / "app/main.py", "# ours")
@@ -81,14 +81,17 @@ def test_an_update_replaces_the_kit_and_leaves_the_teams_own_alone(
     assert git(project, "diff", "kit").endswith("\n+# the template's\n")
 
 
-def test_both_sides_may_change_a_file_that_is_merged(released: Path, project: Path) -> None:
-    append(project / MERGED, "# ours")
+@pytest.mark.parametrize("name", [MERGED, "kit/src/kit/health.py"])
+def test_both_sides_may_change_a_file_that_is_merged(
+    released: Path, project: Path, name: str
+) -> None:
+    append(project / name, "# ours")
     commit(project, "Ours")
-    file = released / "template" / MERGED
+    file = released / "template" / name
     file.write_text(f"# the template's\n{file.read_text('utf-8')}", "utf-8")
     release(released, "v1.1.0")
     update(project)
-    merged = (project / MERGED).read_text("utf-8").splitlines()
+    merged = (project / name).read_text("utf-8").splitlines()
     assert (merged[0], merged[-1]) == ("# the template's", "# ours")
 
 
