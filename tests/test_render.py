@@ -126,4 +126,6 @@ def test_the_readme_links_to_the_documentation_of_its_release(
     readme = (tmp_path / "project/README.md").read_text("utf-8")
     links = [link.format(git(source, "rev-parse", "HEAD").strip())] if link else []
     assert re.findall(r"\]\((.*?)\)", readme) == links
+    assert ("`.copier-answers.yml`" in readme) == (not links)
+    assert str(tmp_path) not in readme
     assert "secret" not in readme
