@@ -10,7 +10,7 @@ import pytest
 
 from hooks.rendering import ROOT, render
 from tests.descriptions import parts, undescribed
-from tests.documents import Step, steps
+from tests.documents import Step, section, steps
 from tests.projects import DEV, Project, project_environment
 from tests.repositories import commit
 from tests.servers import running
@@ -138,3 +138,25 @@ def test_the_walk_of_the_documentation_arrives(project: Project) -> None:
     project.check()
     assert list(project.root.glob("app/migrations/versions/*_create_note.py"))
     project.uv_run("alembic", "downgrade", "-1")
+
+
+def test_the_documentation_quotes_what_alembic_refuses_and_leads_on(project: Project) -> None:
+    page = section((ROOT / "docs/add-a-resource.md").read_text("utf-8"), "If Alembic refuses")
+    behind, unknown, heads = re.findall(r"^\| `(.+?)`.* \| ", page, re.MULTILINE)
+    (merge,) = re.findall(r"`(uv run alembic merge .+?)`", page)
+    project.uv_run("alembic", "upgrade", "head")
+    project.uv_run("alembic", "revision", "-m", "ours")
+    with pytest.raises(AssertionError, match=behind):
+        project.uv_run("alembic", "revision", "--autogenerate", "-m", "more")
+    project.uv_run("alembic", "upgrade", "head")
+    (ours,) = project.root.glob("app/migrations/versions/*_ours.py")
+    away = ours.rename(project.root / "ours.py")
+    with pytest.raises(AssertionError, match=unknown):
+        project.uv_run("alembic", "upgrade", "head")
+    project.uv_run("alembic", "revision", "-m", "theirs")
+    away.rename(ours)
+    with pytest.raises(AssertionError, match=heads):
+        project.uv_run("alembic", "upgrade", "head")
+    Step("sh", merge).take(project)
+    project.uv_run("alembic", "upgrade", "head")
+    project.uv_run("alembic", "downgrade", "base")
