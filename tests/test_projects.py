@@ -202,7 +202,8 @@ def ours(
     if request.param:
         hooks, here = root / ".pre-commit-config.yaml", f"--directory {request.param}"
         assert "`uv run --directory todo-service`" in section(PAGE, "Commit it")
-        hooks.write_text(hooks.read_text("utf-8").replace(" uv run ", f" uv run {here} "), "utf-8")
+        hooks.write_text(hooks.read_text("utf-8").replace("uv run", f"uv run {here}"), "utf-8")
+        assert hooks.read_text("utf-8").count(here) == 3
         (tmp_path / "repository" / "other.py").write_text("import   nothing_of_ours", "utf-8")
     environment = {
         **project.environment,
