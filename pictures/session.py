@@ -1,5 +1,6 @@
 """From nothing to the first task: the commands are run as they are shown."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -7,14 +8,14 @@ from pathlib import Path
 from signal import SIGINT
 
 from hooks.rendering import snapshot
+from tests import readme
 from tests.documents import COMMANDS
 from tests.neon.programs import until
 from tests.projects import Project, passable_folder, project_environment
 from tests.servers import Server, running
 
 HEADER = "X-User-ID"
-RENDER = 'uvx copier copy --defaults "$TEMPLATE" todo-service'
-START = "cd todo-service && uv run dev"
+RENDER, _, START = readme.START_WITH_UV.partition(" && ")
 LIST = f"curl -s -H '{HEADER}: bob' {{url}}/api/v1/tasks"
 CREATE = (
     f"curl -s -H '{HEADER}: alice' -H 'Content-Type: application/json' \\\n"
@@ -46,19 +47,21 @@ class Session:
         return [rendering, start], [self._entry(each, _run(self.shell, each)) for each in commands]
 
     def _entry(self, command: str, output: str) -> Entry:
-        return Entry(*(text.replace(self.server.url, DEFAULT_URL) for text in (command, output)))
+        """As a reader sees it: on the default port, and not as root."""
+        shown = (text.replace(self.server.url, DEFAULT_URL) for text in (command, output))
+        return Entry(*(re.sub(r"kit-pg-\d+", "kit-pg-1000", text) for text in shown))
 
 
 @contextmanager
 def session() -> Iterator[Session]:
-    """Render the working tree in a new folder, and run what was rendered."""
+    """Render the working tree beside a copy of it, and run what was rendered."""
     with passable_folder() as folder:
         shell = _shell(folder)
         rendered = _run(shell, RENDER)
-        Project(shell.root / "todo-service", shell.environment).sync()
-        start = f"{COMMANDS}\nexport PORT={{port}}\n{{ {START}; }} > banner"
+        Project(folder / "todo", shell.environment).sync()
+        start = f"{COMMANDS}\nexport PORT={{port}}\n{{ {START}; }} > ../banner"
         with running(["bash", "-euc", start], shell.root, shell.environment, HEADER) as server:
-            banner = shell.root / "banner"
+            banner = folder / "banner"
             until(lambda: banner.read_text("utf-8"))  # which may come after the first answer
             try:
                 yield Session(shell, server, rendered, banner.read_text("utf-8"))
@@ -67,8 +70,7 @@ def session() -> Iterator[Session]:
 
 
 def _shell(folder: Path) -> Project:
-    template = snapshot(folder / "template")
-    return Project(folder, {**project_environment(folder), "TEMPLATE": str(template)})
+    return Project(snapshot(folder / "template"), project_environment(folder))
 
 
 def _run(shell: Project, command: str) -> str:

@@ -36,7 +36,7 @@ class Shown:
 @pytest.fixture(scope="module")
 def today() -> Shown:
     with session() as running:
-        folder = running.shell.root
+        folder = running.shell.root.parent
         shown = Shown(terminal.draw(running.panes()), swagger.fingerprint(running.server.url))
     assert not left_over(folder)
     return shown
