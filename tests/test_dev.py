@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from signal import SIGHUP, SIGINT, SIGKILL, SIGTERM, Signals
 
+import httpx2
 import psutil
 import pytest
 
@@ -65,6 +66,15 @@ def ends(project: Project, shared: Path) -> bool:
     return not found
 
 
+def assert_it_does_not_wait_for_acknowledgements(server: Server) -> None:
+    """A client delays each for 40 ms. Without TCP_NODELAY, as many answers take two seconds."""
+    with httpx2.Client(base_url=server.url) as client:
+        client.get("/healthz")
+        begun = time.monotonic()
+        assert {client.get("/healthz").status_code for _ in range(50)} == {200}
+        assert time.monotonic() - begun < 50 * 0.04
+
+
 def test_tasks_outlive_the_server_and_nothing_keeps_running(
     dev: Dev, project: Project, shared: Path
 ) -> None:
@@ -73,6 +83,7 @@ def test_tasks_outlive_the_server_and_nothing_keeps_running(
         server.add("alice", "Buy milk")
         assert server.tasks("alice") == ["Buy milk"]
         assert server.tasks("bob") == []
+        assert_it_does_not_wait_for_acknowledgements(server)
         assert server.signal(SIGINT) == 0
     assert not left_over(project.root, shared)
 
