@@ -15,7 +15,13 @@ import httpx2
 import pytest
 
 from hooks.rendering import render
-from tests.projects import UV, Project, migrated_database, project_environment
+from tests.projects import (
+    UV,
+    Project,
+    migrated_database,
+    passable_folder,
+    project_environment,
+)
 from tests.servers import NO_TLS, Server, running
 
 HEADER = "X-User-ID"
@@ -25,13 +31,13 @@ Serve = Callable[[dict[str, str]], AbstractContextManager[Server]]
 
 
 @pytest.fixture(scope="session")
-def project(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
+def project(template: Path) -> Iterator[Project]:
     # An environment of its own: other tests look for processes that are left over in theirs.
-    folder = tmp_path_factory.mktemp("contract")
-    root = render(template, folder / "todo-service", {})
-    project = Project(root, project_environment(folder))
-    project.sync()
-    return project
+    with passable_folder() as folder:
+        root = render(template, folder / "todo-service", {})
+        project = Project(root, project_environment(folder))
+        project.sync()
+        yield project
 
 
 @pytest.fixture(scope="session")
