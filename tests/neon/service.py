@@ -3,7 +3,6 @@
 import os
 import signal
 import socket
-import subprocess
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -16,6 +15,8 @@ from uuid import uuid4
 
 import httpx2
 
+from tests.neon import forks
+from tests.neon.forks import Process
 from tests.neon.programs import until
 from tests.projects import Project
 from tests.servers import NO_TLS
@@ -30,9 +31,12 @@ Answers = dict[tuple[str, str], int]
 
 @dataclass(frozen=True)
 class Service:
-    process: subprocess.Popen[bytes]
+    process: Process
     url: str
-    log: Path
+
+    @property
+    def log(self) -> Path:
+        return self.process.log
 
     def user(self, name: str = "") -> httpx2.Client:
         headers = {HEADER: name or f"user-{uuid4()}"}
@@ -55,20 +59,16 @@ def serve(
     project: Project, url: str, *options: str, program: Sequence[str] = UVICORN, **settings: str
 ) -> Iterator[Service]:
     """Run the service with the settings, and wait until it lives; its database may not."""
-    log = project.root.parent / f"{uuid4()}.log"
-    with socket.create_server(("127.0.0.1", 0)) as listener, log.open("wb") as output:
-        process = subprocess.Popen(
-            [_python(project), *program, "--fd", str(listener.fileno()), *options],
-            cwd=project.root,
-            env={**project.environment, **_environment(url), **settings},
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            pass_fds=[listener.fileno()],
-            start_new_session=True,
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        process = forks.start(
+            _python(project),
+            [*program, "--fd", str(listener.fileno()), *options],
+            project.root,
+            {**project.environment, **_environment(url), **settings},
+            passed=[listener.fileno()],
         )
         port = listener.getsockname()[1]
-    service = Service(process, f"http://127.0.0.1:{port}", log)
+    service = Service(process, f"http://127.0.0.1:{port}")
     try:
         until(service.is_alive)
         yield service
@@ -78,27 +78,19 @@ def serve(
         process.wait()
 
 
-def python(project: Project, url: str, *arguments: str, **settings: str) -> subprocess.Popen[str]:
+def python(project: Project, url: str, *arguments: str, **settings: str) -> Process:
     """Start `python` in the project, with this database."""
-    return subprocess.Popen(
-        [_python(project), *arguments],
-        cwd=project.root,
-        env={**project.environment, **_environment(url), **settings},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        encoding="utf-8",
-    )
+    environment = {**project.environment, **_environment(url), **settings}
+    return forks.start(_python(project), arguments, project.root, environment)
 
 
-def alembic(project: Project, url: str, *command: str) -> subprocess.Popen[str]:
+def alembic(project: Project, url: str, *command: str) -> Process:
     return python(project, url, "-m", "alembic", *command)
 
 
-def result(process: subprocess.Popen[str]) -> tuple[int, str]:
+def result(process: Process) -> tuple[int, str]:
     """The exit code, and all that was printed."""
-    output, _ = process.communicate(timeout=60)
-    return process.returncode, output
+    return process.wait(), process.log.read_text("utf-8")
 
 
 def upgrade(project: Project, url: str) -> None:

@@ -2,7 +2,6 @@
 
 import re
 import shutil
-import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +10,7 @@ from uuid import uuid4
 import pytest
 
 from tests.neon import postgres
+from tests.neon.forks import Process
 from tests.neon.postgres import Postgres, users_of
 from tests.neon.programs import POSTGRES, until
 from tests.neon.service import TASKS, alembic, check, python, result, serve, upgrade, writing
@@ -93,7 +93,7 @@ def execute(sql: str) -> str:
     return f"op.execute({sql!r})"
 
 
-def upgrade_within(seconds: int, project: Project, url: str) -> subprocess.Popen[str]:
+def upgrade_within(seconds: int, project: Project, url: str) -> Process:
     """Start an upgrade that waits for another one for so long, in place of a minute."""
     program = f"import kit.migrations as m; m.PATIENCE = {seconds}; from alembic.config import main"
     return python(project, url, "-c", f"{program}; main(['upgrade', 'head'])")
@@ -244,7 +244,8 @@ def test_on_another_machine_the_tests_and_dev_only_say_what_is_pending(
     with server.session() as session:
         session.execute("CREATE DATABASE elsewhere_test OWNER neondb_owner")
     url = server.url("elsewhere_test", host="127.1")  # this machine, by a name that nothing knows
-    pytest_ = ("-m", "pytest", "tests/test_invariants.py", "-k", "keeps_them_apart")
+    imported = ("-W", "ignore::pytest.PytestAssertRewriteWarning")  # by tests/neon/forks.py
+    pytest_ = ("-m", "pytest", *imported, "tests/test_invariants.py", "-k", "keeps_them_apart")
     code, output = result(python(project, url, *pytest_, TEST_DATABASE_URL=url))
     assert code == 1
     advice = (
