@@ -146,12 +146,6 @@ def test_projects_run_side_by_side_but_each_only_once(
         assert first.tasks("carol") == ["Buy milk"]
 
 
-def test_what_it_has_started_ends_with_the_test(project: Project) -> None:
-    with running(DEV, project.root, project.environment, HEADER):
-        assert left_over(project.root)
-    assert left_over(project.root) == []
-
-
 def test_the_shell_has_no_say_on_the_embedded_database(project: Project) -> None:
     variables = dict.fromkeys(("PGHOST", "PGSERVICE", "PGOPTIONS", "http_proxy"), "nowhere")
     project = replace(project, environment={**project.environment, **variables})
@@ -160,6 +154,8 @@ def test_the_shell_has_no_say_on_the_embedded_database(project: Project) -> None
         server.add("dave", "Buy milk")
         assert not variables.keys() & processes(server)["uvicorn"].environ().keys()
         project.uv_run("alembic", "check")
+        assert left_over(project.root)
+    assert left_over(project.root) == []  # what it has started ends with the test
 
 
 def test_a_team_with_a_path_that_a_shell_would_expand_can_work(

@@ -1,5 +1,6 @@
 """What a team writes into its models goes through Alembic, in a copy of the project."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -103,7 +104,7 @@ class Copy:
             connection.commit()
 
 
-CACHE = Path(".mypy_cache").absolute()
+CACHE = Path(os.environ.get("MYPY_CACHE_DIR", ".mypy_cache")).absolute()
 UPGRADE, CHECKS = 'upgrade(config, "head")', "check(config)"
 AUTOGENERATE = 'revision(config, "x", autogenerate=True)'
 ROUND = (UPGRADE, CHECKS, 'downgrade(config, "-1")', UPGRADE, CHECKS)
