@@ -102,9 +102,10 @@ class Followed(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def followed(template: Path, folder: Path) -> Followed:
+def followed(template: Path, folder: Path, shared: Path) -> Followed:
     root = render(template, folder / "todo-service", ALL_ON)
-    project = Project(root, project_environment(folder))
+    types = {"MYPY_CACHE_DIR": str(shared / "mypy")}  # also for another environment: 8 s of CPU
+    project = Project(root, {**project_environment(folder), **types})
     project.sync()
     before = contents(project.root)
     last = authenticated(project)
