@@ -36,6 +36,8 @@ def serve_in_process(
 ) -> Iterator[Process]:
     """Run the service as production does: a process of its own that logs to `log`."""
     with socket.create_server(("127.0.0.1", 0)) as listener, log.open("wb") as output:
+        # Connections have it from the listener. asyncio does not set it on those of `--fd`.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         process = subprocess.Popen(
             [sys.executable, "-m", "uvicorn", "--fd", str(listener.fileno()), application],
             env={**os.environ, "DATABASE_URL": database_url, "USER_ID_HEADER": "X-User-ID"}

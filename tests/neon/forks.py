@@ -137,12 +137,18 @@ def _become(request: Mapping[str, Any], descriptors: Sequence[int]) -> None:
     sys.path.insert(0, request["folder"])
 
 
-def _run(option: str, what: str, *arguments: str) -> None:
-    sys.argv = [what, *arguments]
-    if option == "-m":
-        runpy.run_module(what, run_name="__main__", alter_sys=True)
-    else:
-        exec(what, {"__name__": "__main__"})  # noqa: S102 - as `python -c` does
+def _run(first: str, *others: str) -> None:
+    match first:
+        case "-m":
+            sys.argv = list(others)
+            runpy.run_module(others[0], run_name="__main__", alter_sys=True)
+        case "-c":
+            sys.argv = ["-c", *others[1:]]
+            exec(others[0], {"__name__": "__main__"})  # noqa: S102 - as `python -c` does
+        case script:
+            sys.argv = [script, *others]
+            sys.path[0] = str(Path(script).parent)
+            runpy.run_path(script, run_name="__main__")
 
 
 if __name__ == "__main__":
