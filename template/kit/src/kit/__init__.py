@@ -1,1 +1,1 @@
-"""What the service is built of. The template owns this package: an update replaces it."""
+"""What the service is built of. The template owns this package: an update changes it."""
