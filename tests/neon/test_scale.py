@@ -83,13 +83,13 @@ class Instance:
         assert self._process.wait(timeout=30) == -SIGTERM
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def home() -> Iterator[Path]:
     with passable_folder() as home:
         yield home
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def pooled(
     home: Path, server: Postgres, database: str, certificate: Certificate, authority: Authority
 ) -> Iterator[str]:
@@ -101,7 +101,7 @@ def pooled(
         yield server.url(database, port=port, sslmode="require")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def instances(project: Project, pooled: str) -> Iterator[list[Instance]]:
     with ExitStack() as stack:
         started = [Instance(project, pooled) for _ in SERVERS]
@@ -121,6 +121,7 @@ def balancer(instances: list[Instance], folder: Path) -> Iterator[str]:
     for place, instance in zip(SERVERS.values(), instances, strict=True):
         text = text.replace(place, instance.address)
     (folder / "haproxy.cfg").write_text(text, "utf-8")
+    (folder / "admin.sock").unlink(missing_ok=True)  # the last one's
     process = subprocess.Popen([str(HAPROXY), "-db", "-f", folder / "haproxy.cfg"])
     try:
         until((folder / "admin.sock").exists)
