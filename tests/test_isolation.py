@@ -140,7 +140,7 @@ def failures(project: Project, *tests: str) -> set[str]:
 
 @contextmanager
 def serving(project: Project) -> Iterator[httpx2.Client]:
-    """By one process: with `--reload` or `--workers`, uvicorn makes each request wait for 40 ms."""
+    """By one process, as in production."""
     with migrated_database(project) as url:
         environment = {**project.environment, "DATABASE_URL": url, "USER_ID_HEADER": HEADER}
         with (
