@@ -29,7 +29,7 @@ def start(monkeypatch: pytest.MonkeyPatch) -> Start:
 
     def run(**variables: str) -> list[str]:
         commands: list[str] = []
-        monkeypatch.setattr(dev, "run", commands.append)
+        monkeypatch.setattr(dev, "run", lambda command, *_: commands.append(command))
         monkeypatch.setattr(sys, "argv", ["dev"])
         monkeypatch.setattr(sys, "path", [*sys.path])
         monkeypatch.setattr("signal.signal", lambda *_: None)
