@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from kit.database_url import parse_url
 from kit.migrations import pending
+from kit.testing.invariants import fill
 from kit.testing.servers import migrate
 from sqlalchemy import Connection, NullPool, create_engine, inspect, text
 
@@ -249,3 +250,26 @@ def test_a_database_that_is_away_or_ahead_is_said_in_one_line(empty_database: st
     assert "f00" in ahead
     assert len((away + ahead).splitlines()) == 1
     assert "secret" not in away
+
+
+MADE_UP = {
+    "plain": "n numeric NOT NULL, at timestamptz NOT NULL, day date NOT NULL, done bool NOT NULL",
+    "nested": "doc jsonb NOT NULL, tags text[] NOT NULL",
+    "counted": "n integer GENERATED ALWAYS AS IDENTITY, name varchar(5) NOT NULL",
+    "searched": "words tsvector NOT NULL",
+    "checked": "status text NOT NULL CHECK (status = 'open')",
+}
+
+
+def test_rows_are_made_up_where_they_can_be(empty_database: str) -> None:
+    engine = create_engine(parse_url(empty_database), poolclass=NullPool)
+    with engine.connect() as connection:
+        for name, columns in MADE_UP.items():
+            connection.execute(text(f"CREATE TABLE {name} (id uuid PRIMARY KEY, {columns})"))
+        fill(connection)
+        fill(connection)
+        counts = {
+            name: connection.scalar(text(f"SELECT count(*) FROM {name}"))  # noqa: S608 - ours
+            for name in MADE_UP
+        }
+    assert counts == {"plain": 1, "nested": 1, "counted": 1, "searched": 0, "checked": 0}
