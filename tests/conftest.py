@@ -26,6 +26,11 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     return [*about, *([f"Some are skipped without {', '.join(missing)}."] if missing else [])]
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than CPUs, as a test waits for a quarter of its time."""
+    return (os.cpu_count() or 1) + 1
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Quick tests come last: no worker waits long for the other's last test."""
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
