@@ -14,12 +14,12 @@ from hooks.rendering import TEMPLATE
 
 BUDGETS = {
     "kit, what runs": 1_020,
-    "kit.testing": 280,
+    "kit.testing": 285,
     "kit.dev": 221,
     "app": 240,
     "app/tasks": 150,
     "tests": 220,
-    "all": 1_840,
+    "all": 1_845,
 }
 FOLDERS = {
     "kit.testing": "kit/src/kit/testing",

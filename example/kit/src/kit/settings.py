@@ -70,7 +70,7 @@ class DatabaseSettings(BaseSettings):
             field = cls.model_fields.get(name)
             trouble = "is not set" if fault["type"] == "missing" else fault["msg"]
             meaning = " ".join((getattr(field, "description", None) or "").split())
-            lines.append(f"  {name.upper()}: {trouble}. {meaning}")
+            lines.append(f"  {name.upper()}: {trouble}. {meaning}".rstrip())
         return "\n".join(lines)
 
 
