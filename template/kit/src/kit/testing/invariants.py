@@ -14,9 +14,9 @@ import pytest
 from alembic import command
 from fastapi import FastAPI
 from fastapi.routing import APIRoute, iter_route_contexts
-from sqlalchemy import Connection, MetaData, NullPool, create_engine, func, inspect
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy import Connection, MetaData, NullPool, create_engine, exc, func, inspect
 
+from kit.database import reason_of
 from kit.database_url import parse_url
 from kit.migrations import ROLE_FAULTS, scripts
 from kit.testing.fixtures import NewUser
@@ -121,9 +121,9 @@ def test_every_migration_goes_down_and_up_again(empty_database: str) -> None:
                 command.upgrade(config, revision.revision)
                 fill(connection)
             command.downgrade(config, "base")
-        except IntegrityError as error:  # the rows are in the way
+        except exc.IntegrityError as error:  # the rows are in the way
             hint = "A new column that may not be null needs a server_default, in downgrade() too."
-            pytest.fail(f"{str(error.orig).strip()}. {hint}", pytrace=False)
+            pytest.fail(f"{reason_of(error)}. {hint}", pytrace=False)
         assert inspect(connection).get_table_names() == ["alembic_version"]
         connection.rollback()
         command.upgrade(config, "head")
@@ -137,7 +137,7 @@ def fill(connection: Connection) -> None:
     for table in found.sorted_tables:
         needed = [c for c in table.columns if not (c.nullable or c.server_default)]
         # A type may have no value here, and a CHECK may refuse what there is.
-        with suppress(SQLAlchemyError, NotImplementedError), connection.begin_nested():
+        with suppress(exc.SQLAlchemyError, NotImplementedError), connection.begin_nested():
             row = {column.name: VALUES.get(column.type.python_type) for column in needed}
             connection.execute(table.insert().values(row))
     connection.commit()
