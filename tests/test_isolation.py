@@ -192,7 +192,7 @@ def test_there_is_a_mutation_for_each_filter(project: Project) -> None:
 def test_row_security_holds_without_any_filter(project: Project) -> None:
     """So it holds without one of them, too: each is a statement of its own."""
     with mutated(project, *FILTERS.values()):
-        assert not failures(project, *OVER_HTTP, OF_THE_KIT)
+        assert not failures(project, *OVER_HTTP, OF_THE_KIT, IN_THE_DATABASE)
 
 
 @pytest.mark.parametrize("mutation", [OPEN, DISABLED], ids=["open", "disabled"])
