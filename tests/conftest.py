@@ -1,5 +1,4 @@
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,7 +6,7 @@ import pytest
 
 from hooks.rendering import leave_git_hook, snapshot
 from tests import readme
-from tests.neon.programs import POSTGRES
+from tests.neon.programs import POSTGRES, find
 from tests.projects import passable_folder
 
 # They run in a rendered project: test_kit.py, fastapi_tutorial/test_tutorial.py.
@@ -19,8 +18,7 @@ PROGRAMS = ("caddy", "chromium", "haproxy", "javac", "nginx", "pgbouncer")
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
-    path = f"{os.environ.get('PATH', '')}:/usr/sbin"
-    missing = [name for name in PROGRAMS if not shutil.which(name, path=path)]
+    missing = [name for name in PROGRAMS if not find(name)]
     missing += [] if POSTGRES else ["Debian's postgresql"]
     about = [] if config.option.markexpr else [f"{readme.ABOUT_TESTS}."]
     return [*about, *([f"Some are skipped without {', '.join(missing)}."] if missing else [])]

@@ -5,7 +5,6 @@ import json
 import os
 import re
 import shlex
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -23,12 +22,12 @@ from tests.documents import section, steps
 from tests.neon import pgbouncer
 from tests.neon.certificates import Authority, Certificate
 from tests.neon.postgres import Postgres
-from tests.neon.programs import PGBOUNCER, until
+from tests.neon.programs import PGBOUNCER, find, until
 from tests.neon.service import HEADER, TASKS
 from tests.projects import Project, passable_folder
 from tests.servers import NO_TLS, free_port
 
-HAPROXY = shutil.which("haproxy", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+HAPROXY = find("haproxy")
 
 pytestmark = [
     pytest.mark.slow,
