@@ -20,6 +20,9 @@ from tests.servers import free_port
 PASSWORD = """p@ss:/w?o#r%d[&]= +"'\\é"""  # noqa: S105 - of servers that the tests start
 OWNER = "neondb_owner"
 
+CONNECTIONS = 57  # at once, of roles that are no superusers
+RESERVED = 3
+
 # More than 16 MB, which files of PostgreSQL's log of writes have.
 FILL = """
     INSERT INTO task (user_id, id, title, description, completed)
@@ -49,7 +52,8 @@ class Postgres:
         command: list[str | Path] = [
             *(self.programs / "postgres", "-D", self._home / "data", "-k", self._home),
             *("-c", "listen_addresses=127.0.0.1", "-p", str(self.port), *self._tls),
-            *("-c", "max_connections=60", "-c", "shared_buffers=32MB", "-c", "timezone=UTC"),
+            *("-c", f"max_connections={CONNECTIONS + RESERVED}", "-c", "timezone=UTC"),
+            *("-c", f"superuser_reserved_connections={RESERVED}", "-c", "shared_buffers=32MB"),
             *("-c", "fsync=off"),  # what it has written outlives its process, not the machine's end
         ]
 

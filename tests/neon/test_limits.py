@@ -9,7 +9,7 @@ import httpx2
 import psycopg2
 import pytest
 
-from tests.neon.postgres import OWNER, Postgres
+from tests.neon.postgres import CONNECTIONS, OWNER, Postgres
 from tests.neon.programs import until
 from tests.neon.service import TASKS, Service, assert_stored_once, serve, writing
 from tests.projects import Project
@@ -17,6 +17,7 @@ from tests.projects import Project
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("neon")]
 
 POOL = 4
+RECENT = 3 * POOL  # answers: no connection of the pool is older
 SETTINGS = {"DATABASE_POOL_SIZE": str(POOL), "DATABASE_STATEMENT_TIMEOUT": "2"}
 TASK = {"title": "Buy milk"}
 
@@ -41,14 +42,18 @@ def assert_unavailable(answer: httpx2.Response) -> None:
 
 def assert_an_outage(service: Service, limit: AbstractContextManager[object]) -> None:
     """Under load: while the limit holds, and no longer."""
+
+    def recent(status: int) -> int:
+        return [*answers.values()][-RECENT:].count(status)
+
     with service.user() as alice, writing(service) as answers:
-        until(lambda: 201 in answers.values())
+        until(lambda: recent(201) > POOL)
         with limit:
-            until(lambda: 503 in answers.values())
+            until(lambda: not recent(201))
             assert_unavailable(alice.post(TASKS, json=TASK))
             assert_unavailable(alice.get("/readyz"))
             assert alice.get("/healthz").status_code == 200
-        until(lambda: [*answers.values()][-9:].count(201) > POOL)
+        until(lambda: recent(201) > POOL)
         assert alice.get(TASKS).json()["items"] == []
         assert alice.get("/readyz").status_code == 200
     assert set(answers.values()) == {201, 503}
@@ -83,11 +88,15 @@ def take_all(url: str, others: ExitStack) -> None:
 
 @contextmanager
 def no_connection_left(server: Postgres, database: str) -> Iterator[None]:
+    """All are taken but a superuser's. One that ends only now would be the service's again."""
     with ExitStack() as others:
-        take_all(server.url("postgres"), others)
-        while server.connections(database):
+
+        def taken() -> bool:
             server.terminate_connections(database)
             take_all(server.url("postgres"), others)
+            return server.connections("postgres") == CONNECTIONS
+
+        until(taken)
         yield
 
 
