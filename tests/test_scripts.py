@@ -60,7 +60,7 @@ def test_the_modules_of_the_page_act_for_their_user_alone(project: Project) -> N
         assert server.tasks("alice") == ["Write a task of your own", "Look around"]
 
         (forget,) = steps(section(PAGE, "Delete all that a user has"))
-        forget.take(here)
+        assert forget.take(here).splitlines()[-1] == "{'task': 2}"
         assert server.tasks("alice") == []
         assert server.tasks("bob") == ["Buy milk"]
 
