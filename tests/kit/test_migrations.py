@@ -242,7 +242,7 @@ def test_a_database_that_cannot_be_reached_is_one_line() -> None:
 
 def test_a_database_that_is_away_or_ahead_is_said_in_one_line(empty_database: str) -> None:
     away = pending(parse_url("postgresql://user:secret@127.0.0.1:1/todo"))
-    assert away.startswith("What todo lacks is not known: connection to server")
+    assert away.startswith("It is not known which revisions are pending: connection to server")
     engine = create_engine(parse_url(empty_database), poolclass=NullPool)
     with engine.begin() as connection:
         connection.execute(text("CREATE TABLE alembic_version AS SELECT 'f00' AS version_num"))

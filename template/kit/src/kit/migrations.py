@@ -76,7 +76,7 @@ def pending(url: URL) -> str:
             heads = MigrationContext.configure(connection).get_current_heads()
         lacking = [*scripts().iterate_revisions("heads", heads or "base")]
     except (RevisionError, SQLAlchemyError) as error:
-        return f"What {url.database} lacks is not known: {reason_of(error)}"
+        return f"It is not known which revisions are pending: {reason_of(error)}"
     lines = ["These revisions are pending. Run: uv run alembic upgrade head"]
     lines += [f"  {each.revision} {each.doc}" for each in reversed(lacking)]
     return "\n".join(lines) if lacking else ""
