@@ -131,6 +131,8 @@ def test_a_mistake_that_stops_the_application_is_said_once(
     assert reason in said
     assert "Without the application no test can run" in said
     assert said.count("ERROR at setup of ") == 1
+    if "is not set" in reason:
+        assert "`environment` in tests/conftest.py" in said
 
 
 def make(project: Project, name: str, old: str, new: str) -> None:
