@@ -60,11 +60,11 @@ def test_a_resource_is_new_files_and_one_router_more(
 @pytest.mark.parametrize(
     ("names", "reason"),
     [
-        (["Quokka"], "'Quokka' cannot be: use a-z, 0-9, _ in two names"),
+        (["Quokka"], "'Quokka' cannot be a name. Give two, of a-z"),
         (["_quokka"], "'_quokka' cannot be"),
         (["q" * 31], "cannot be"),
         (["quokka", "quokka/s"], "'quokka/s' cannot be"),
-        (["quokka", "quokka"], "'quokka' cannot be: .* two names that differ"),
+        (["quokka", "quokka"], "'quokka' cannot be a name. Give two"),
         (["class", "classes"], "class has a meaning of its own"),
         (["request"], "request has a meaning of its own"),
         (["task"], "app/tasks is there already"),
@@ -83,6 +83,7 @@ def test_names_that_cannot_be_are_refused(
 
 def test_nothing_is_overwritten(add: Add, project: Path) -> None:
     (project / "tests/quokkas").mkdir()
+    (project / "tests/quokkas/conftest.py").write_text("")
     before = contents(project)
     with pytest.raises(SystemExit, match="tests/quokkas is there already"):
         add("quokka")
@@ -90,9 +91,19 @@ def test_nothing_is_overwritten(add: Add, project: Path) -> None:
 
 
 def test_without_tasks_there_is_nothing_to_copy(add: Add, project: Path) -> None:
-    shutil.rmtree(project / "app/tasks")
+    for source in (project / "app/tasks").glob("*.py"):
+        source.unlink()
+    (project / "app/tasks/__pycache__").mkdir()  # which git does not delete
+    before = contents(project)
     with pytest.raises(SystemExit, match="no app/tasks to copy"):
         add("quokka")
+    assert contents(project) == before
+
+
+def test_a_folder_that_git_has_emptied_is_free(add: Add, project: Path) -> None:
+    (project / "app/quokkas/__pycache__").mkdir(parents=True)
+    add("quokka")
+    assert (project / "app/quokkas/router.py").exists()
 
 
 def test_without_a_list_of_routers_nothing_is_half_done(add: Add, project: Path) -> None:

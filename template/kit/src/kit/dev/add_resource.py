@@ -37,13 +37,13 @@ def main() -> None:
 
 
 def check(singular: str, plural: str) -> None:
-    if not Path("app/tasks").exists():
-        sys.exit("There is no app/tasks to copy: restore it from git for the while.")
+    if not Path("app/tasks/router.py").exists():
+        sys.exit("There is no app/tasks to copy: restore it from git, and delete it afterwards.")
     for name in (singular, plural):
         if not re.fullmatch("[a-z](_?[a-z0-9]){1,28}", name) or singular == plural:
-            sys.exit(f"{name!r} cannot be: use a-z, 0-9, _ in two names that differ: item items.")
+            sys.exit(f"{name!r} cannot be a name. Give two, of a-z, 0-9 and _: item items.")
         for path in (Path("app", name), Path("app", f"{name}.py"), Path("tests", name)):
-            if path.exists():
+            if path.is_file() or any(path.rglob("*.py")):  # git leaves a folder that has a cache
                 sys.exit(f"{path} is there already: choose another name.")
 
 
