@@ -13,12 +13,13 @@ import httpx2
 import pytest
 from kit.application import create_app
 from kit.database import OWNER, USER_ROLE, Database, UserDatabase
+from kit.database_url import parse_url
 from kit.dev.postgres import Server
 from kit.errors import Conflict, Unavailable
 from kit.models import UserId
 from kit.testing.servers import migrate, serve
 from sqlalchemy import Connection, text
-from sqlalchemy.exc import InvalidatePoolError, ProgrammingError
+from sqlalchemy.exc import DataError, InvalidatePoolError, ProgrammingError
 from sqlmodel import Session, col, func, select, update
 
 from app.resources import ROUTERS
@@ -137,6 +138,24 @@ def test_a_database_that_is_behind_or_read_only_is_unavailable(
         record.__dict__["reason"] for record in caplog.records if record.name == "kit.database"
     ] == [reason]
     assert count(alice) == 1
+
+
+def test_a_database_without_the_users_role_is_unavailable(
+    empty_database: str, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As before its first migration, or restored on a server that has not this role."""
+    url = parse_url(empty_database)
+    database = Database(settings.model_copy(update={"database_url": url}))
+    with pytest.raises(Unavailable):
+        run(UserDatabase(database, UserId("alice")).execute(text("SELECT 1")))
+    database.dispose()
+    reason = f'role "{url.database}_rls" does not exist{HINT}'
+    assert [record.__dict__["reason"] for record in caplog.records] == [reason]
+
+
+def test_a_wrong_value_of_the_users_is_no_outage(alice: UserDatabase) -> None:
+    with pytest.raises(DataError):
+        run(alice.execute(text("SELECT now() AT TIME ZONE 'Nowhere'")))
 
 
 def test_several_statements_are_one_transaction_of_the_user(alice: UserDatabase) -> None:

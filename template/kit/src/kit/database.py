@@ -36,8 +36,11 @@ CONFLICTS = {"23505", "23503", "23P01"}
 # undefined_table, undefined_column: the database is not migrated yet.
 UNDEFINED = {"42P01", "42703"}
 
-# The same, or read_only_sql_transaction, after a failover.
-UNREADY = UNDEFINED | {"25006"}
+# invalid_parameter_value: the same, if it is the users' role that does not exist.
+NO_ROLE = "22023"
+
+# read_only_sql_transaction, after a failover.
+READ_ONLY = "25006"
 
 # The role of a database's users. It is named after the database, because roles are the cluster's.
 # Not `_user`: many hosts and guides name the owner's login so.
@@ -222,9 +225,11 @@ def _translate(error: exc.SQLAlchemyError) -> Exception:
     if code in CONFLICTS:
         logger.info("conflict", extra=where)
         return Conflict()
-    if lost or code in UNREADY or isinstance(error, exc.OperationalError | exc.InterfaceError):
+    behind = code in UNDEFINED or (code == NO_ROLE and "_rls" in cause.diag.message_primary)
+    unready = lost or behind or code == READ_ONLY
+    if unready or isinstance(error, exc.OperationalError | exc.InterfaceError):
         # Of these messages, none has a value in it.
-        hint = ": /readyz says what to run" if code in UNDEFINED else ""
+        hint = ": /readyz says what to run" if behind else ""
         reason = f"{cause.diag.message_primary}{hint}" if code else " ".join(str(cause).split())
         logger.warning("database unavailable", extra={"reason": reason})
         return Unavailable()
