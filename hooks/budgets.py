@@ -13,13 +13,13 @@ from pathlib import Path
 from hooks.rendering import TEMPLATE
 
 BUDGETS = {
-    "kit, what runs": 1_020,
-    "kit.testing": 285,
+    "kit, what runs": 1_023,
+    "kit.testing": 283,
     "kit.dev": 221,
     "app": 240,
     "app/tasks": 150,
     "tests": 220,
-    "all": 1_845,
+    "all": 1_848,
 }
 FOLDERS = {
     "kit.testing": "kit/src/kit/testing",

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from kit.database_url import parse_url
-from kit.migrations import pending
+from kit.migrations import ROWS, pending
 from kit.testing.invariants import fill
 from kit.testing.servers import migrate
 from sqlalchemy import Connection, NullPool, create_engine, inspect, text
@@ -204,6 +204,42 @@ def test_a_model_that_is_gone_takes_the_references_to_it_along(copy: Copy) -> No
     assert 'drop_table("project")' not in file.read_text("utf-8")
     with copy.connect() as connection:
         assert inspect(connection).has_table("project")
+
+
+TASK = """INSERT INTO task (user_id, id, title, description, completed)
+VALUES ('alice', gen_random_uuid(), 'Buy milk', '', false)"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        (
+            "class TaskBase(SQLModel):",
+            "class TaskBase(SQLModel):\n    urgent: bool",
+            f'column "urgent" of relation "task" contains null values. {ROWS}',
+        ),
+        (
+            "unique(",
+            'unique("title"), unique(',
+            f'could not create unique index "uq_task_user_id_title". {ROWS}',
+        ),
+    ],
+)
+def test_rows_that_stop_a_revision_are_said_in_one_line(
+    copy: Copy, old: str, new: str, reason: str
+) -> None:
+    copy.alembic(UPGRADE)
+    with copy.connect() as connection:
+        for _ in range(2):
+            connection.execute(text(TASK))
+    copy.edit(old, new)
+    copy.alembic(AUTOGENERATE)
+    with pytest.raises(AssertionError) as stopped:
+        copy.alembic(UPGRADE)
+    assert reason in [line.strip() for line in str(stopped.value).splitlines()]
+    assert "Traceback" not in str(stopped.value)
+    with copy.connect() as connection:
+        assert connection.scalar(text("SELECT count(*) FROM task")) == len(range(2))
 
 
 def test_equal_empty_and_odd_messages_are_as_many_files_and_one_head(copy: Copy) -> None:

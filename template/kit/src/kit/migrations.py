@@ -17,7 +17,7 @@ from alembic.script import ScriptDirectory
 from alembic.script.revision import RevisionError
 from pydantic import ValidationError
 from sqlalchemy import URL, Connection, NullPool, create_engine, text
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.types import JSON
 from sqlmodel import SQLModel
 
@@ -36,6 +36,8 @@ PATIENCE = 60
 
 ROW_SECURITY = Path(__file__).with_name("row_security.sql").read_text("utf-8")
 ROLE_FAULTS = Path(__file__).with_name("role_faults.sql").read_text("utf-8")
+
+ROWS = "A new column that may not be null needs a server_default, in downgrade() too."
 
 logger = logging.getLogger("alembic.runtime.migration")
 
@@ -175,7 +177,10 @@ def _migrate(command: str) -> None:
     If a revision fails, the new tables of those before it wait for the next upgrade. Until then
     only their owner can read them, as it is this step that grants.
     """
-    context.run_migrations()
+    try:
+        context.run_migrations()
+    except IntegrityError as error:  # the rows are in the way
+        raise SystemExit(f"{reason_of(error)}. {ROWS}") from None
     if command == "upgrade":
         tables = ", ".join(f"""'"{name}"'""" for name in owned_tables())
         step = ROW_SECURITY.replace("ROLE_FAULTS", ROLE_FAULTS)

@@ -16,7 +16,6 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute, iter_route_contexts
 from sqlalchemy import Connection, MetaData, NullPool, create_engine, exc, func, inspect
 
-from kit.database import reason_of
 from kit.database_url import parse_url
 from kit.migrations import ROLE_FAULTS, scripts
 from kit.testing.fixtures import NewUser
@@ -121,9 +120,8 @@ def test_every_migration_goes_down_and_up_again(empty_database: str) -> None:
                 command.upgrade(config, revision.revision)
                 fill(connection)
             command.downgrade(config, "base")
-        except exc.IntegrityError as error:  # the rows are in the way
-            hint = "A new column that may not be null needs a server_default, in downgrade() too."
-            pytest.fail(f"{reason_of(error)}. {hint}", pytrace=False)
+        except SystemExit as refused:  # the rows are in the way
+            pytest.fail(str(refused), pytrace=False)
         assert inspect(connection).get_table_names() == ["alembic_version"]
         connection.rollback()
         command.upgrade(config, "head")
