@@ -49,7 +49,10 @@ def connect(url: str | URL) -> Iterator[Connection]:
 @pytest.mark.parametrize(
     ("mistake", "fault"),
     [
-        ("ALTER TABLE task DISABLE ROW LEVEL SECURITY", "row security is off"),
+        (
+            "ALTER TABLE task DISABLE ROW LEVEL SECURITY",
+            "row security is off: run alembic upgrade head, or",
+        ),
         ("ALTER POLICY owner ON task USING (true)", "a policy asks"),
         ("ALTER POLICY owner ON task WITH CHECK (true)", "a policy asks"),
         ("ALTER POLICY owner ON task TO PUBLIC", "a policy asks"),

@@ -11,7 +11,8 @@ relation AS (
 ),
 owned AS (SELECT * FROM relation WHERE relkind IN ('r', 'p') AND owner IS NOT NULL)
 
-SELECT 'row security is off: run alembic upgrade head' AS fault, name AS place
+SELECT 'row security is off: run alembic upgrade head, or drop the table if its model is gone' AS fault,
+    name AS place
 FROM owned WHERE NOT relrowsecurity
 
 UNION SELECT 'a policy asks for something else than the owner, or there is none', name
