@@ -19,7 +19,7 @@ BUDGETS = {
     "app": 240,
     "app/tasks": 150,
     "tests": 220,
-    "all": 1_848,
+    "all": 1_850,
 }
 FOLDERS = {
     "kit.testing": "kit/src/kit/testing",

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-NEXT = """Edit the fields in app/{1}/models.py, and REQUIRED or DEFAULTS in tests/{1}. Then:
+NEXT = """Edit the fields in app/{1}/models.py, and required or DEFAULTS in tests/{1}. Then:
   uv run alembic upgrade head
   uv run alembic revision --autogenerate -m "create {0}"
   uv run alembic upgrade head
