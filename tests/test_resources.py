@@ -137,7 +137,7 @@ def test_the_walk_of_the_documentation_arrives(project: Project) -> None:
         step.take(project)
     project.check()
     assert list(project.root.glob("app/migrations/versions/*_create_note.py"))
-    project.uv_run("alembic", "downgrade", "-1")
+    project.uv_run("alembic", "downgrade", "-2")
 
 
 def test_the_documentation_quotes_what_alembic_refuses_and_leads_on(project: Project) -> None:
