@@ -59,7 +59,7 @@ def test_the_modules_of_the_page_act_for_their_user_alone(project: Project) -> N
         seed.take(here)
         assert server.tasks("alice") == ["Write a task of your own", "Look around"]
 
-        (forget,) = steps(section(PAGE, "Delete all that a user has"))
+        (forget,) = steps(section(PAGE, "Delete the data of a user"))
         assert forget.take(here).splitlines()[-1] == "{'task': 2}"
         assert server.tasks("alice") == []
         assert server.tasks("bob") == ["Buy milk"]
@@ -82,7 +82,7 @@ def test_nothing_of_a_user_stays_in_any_table_and_everything_of_another(project:
         before = rows(here)
         for table in ("note", "project", "task"):
             assert [row["user_id"] for row in before[table]] == ["alice", "bob"]
-        (forget,) = steps(section(PAGE, "Delete all that a user has"))
+        (forget,) = steps(section(PAGE, "Delete the data of a user"))
         forget.take(here)
         assert rows(here) == {
             table: [row for row in found if row["user_id"] == "bob"]
