@@ -1,4 +1,4 @@
-"""Every setting of this service: the kit's, and your own beside them."""
+"""Every setting of this service: the kit's, and your own."""
 
 from kit.settings import HeaderName
 from kit.settings import Settings as KitSettings
@@ -6,5 +6,5 @@ from kit.settings import Settings as KitSettings
 
 class Settings(KitSettings):
     user_id_header: HeaderName
-    """Set it to the request header in which your gateway names the user, and which it drops from
-    what clients send: anyone who can set it can impersonate any user."""
+    """Set it to the request header in which your gateway names the user. The gateway must drop
+    it from what clients send: anyone who can set it can impersonate any user."""

@@ -14,7 +14,7 @@ def _split(value: object) -> object:
 
 
 DatabaseURL = Annotated[URL, NoDecode, PlainValidator(parse_url)]
-# What can never match is refused. A browser sends an origin without a path or a slash.
+# Values that can never match are refused. A browser sends an origin without a path or a slash.
 Origin = Annotated[str, Field(pattern=r"^https?://[^/*\s]+$")]
 Host = Annotated[str, Field(pattern=r"^(\*\.)?[^*/:\s]+$")]
 Origins = Annotated[tuple[Origin, ...], NoDecode, BeforeValidator(_split)]
@@ -39,11 +39,11 @@ class DatabaseSettings(BaseSettings):
 
     database_url: DatabaseURL
     """Set it to the PostgreSQL URL, as the Neon console gives it (pooled). `uv run dev` prints the
-    URL of its own."""
+    URL of its own database."""
     database_url_unpooled: DatabaseURL | None = None
     """The direct URL, for migrations. By default derived from DATABASE_URL."""
     database_pool_size: int = Field(default=10, ge=1, le=1000)
-    """Connections of one process, and statements that it runs at the same time."""
+    """Connections of one process. It runs as many statements at the same time."""
     database_pool_timeout: float = Field(default=5, gt=0, le=600)
     """Seconds that a request waits for a connection before a 503."""
     database_statement_timeout: float = Field(default=10, ge=0.001, le=86_400)
@@ -75,15 +75,15 @@ class DatabaseSettings(BaseSettings):
 
 
 class Settings(DatabaseSettings):
-    """The settings of every service. Yours stand in `app/settings.py`, in a subclass."""
+    """The settings of every service. Yours are in `app/settings.py`, in a subclass."""
 
     max_body_bytes: int = Field(default=262_144, ge=1)
-    """A larger body is a 413."""
+    """Bytes. A larger request body gets a 413."""
     allowed_hosts: Hosts = ()
-    """Host names to answer to, comma separated; *.example.com works."""
+    """Host names that clients may use, comma-separated. *.example.com works. Empty: all."""
     cors_origins: Origins = ()
-    """Origins of web pages that may call, comma separated."""
+    """Origins of web pages that may call the API, comma-separated. Empty: none."""
     log_level: LogLevel = "info"
-    """The least level that is logged."""
+    """The lowest level that is logged."""
     log_format: Literal["json", "text", "auto"] = "auto"
     """auto: text in a terminal, JSON lines elsewhere."""
