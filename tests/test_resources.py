@@ -126,7 +126,7 @@ def test_a_new_resource_is_served_to_its_owner_alone(project: Project) -> None:
 def test_what_is_there_is_never_overwritten(project: Project) -> None:
     project.uv_run("add-resource", "note")
     before = project.run("git", "status", "--porcelain", "-uall")
-    with pytest.raises(AssertionError, match="app/notes is there already"):
+    with pytest.raises(AssertionError, match="app/notes already exists"):
         project.uv_run("add-resource", "note")
     assert project.run("git", "status", "--porcelain", "-uall") == before
 

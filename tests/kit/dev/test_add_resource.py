@@ -65,11 +65,11 @@ def test_a_resource_is_new_files_and_one_router_more(
         (["q" * 31], "cannot be"),
         (["quokka", "quokka/s"], "'quokka/s' cannot be"),
         (["quokka", "quokka"], "'quokka' cannot be a name. Give two"),
-        (["class", "classes"], "class has a meaning of its own"),
-        (["request"], "request has a meaning of its own"),
-        (["task"], "app/tasks is there already"),
-        (["setting"], "app/settings.py is there already"),
-        (["settings", "many_settings"], "app/settings.py is there already"),
+        (["class", "classes"], "class is already used by Python"),
+        (["request"], "request is already used by Python or by tasks"),
+        (["task"], "app/tasks already exists"),
+        (["setting"], "app/settings.py already exists"),
+        (["settings", "many_settings"], "app/settings.py already exists"),
     ],
 )
 def test_names_that_cannot_be_are_refused(
@@ -85,7 +85,7 @@ def test_nothing_is_overwritten(add: Add, project: Path) -> None:
     (project / "tests/quokkas").mkdir()
     (project / "tests/quokkas/conftest.py").write_text("")
     before = contents(project)
-    with pytest.raises(SystemExit, match="tests/quokkas is there already"):
+    with pytest.raises(SystemExit, match="tests/quokkas already exists"):
         add("quokka")
     assert contents(project) == before
 

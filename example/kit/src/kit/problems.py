@@ -107,7 +107,7 @@ async def _validation_error(request: Request, error: RequestValidationError) -> 
         faults = [_field_error(("body",), "content_type", detail)]
     else:
         faults = [_field_error(each["loc"], each["type"], each["msg"]) for each in error.errors()]
-    detail = "The request is invalid: errors lists each fault."
+    detail = "The request is invalid: see errors."
     return problem(request, 400, detail, errors=[f.model_dump(by_alias=True) for f in faults])
 
 

