@@ -54,7 +54,7 @@ def test_a_header_that_anyone_could_set_is_worth_a_note(database_url: str) -> No
 def test_a_schema_that_is_not_the_codes_fails(empty_database: str) -> None:
     settings = make_settings(empty_database)
     assert (
-        "DATABASE_URL: The schema is not the one of this code. Run: alembic upgrade head."
+        "DATABASE_URL: The schema does not match this code. Run: alembic upgrade head."
         in failed(settings)
     )
     migrate(empty_database)

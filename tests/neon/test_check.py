@@ -51,7 +51,7 @@ def test_the_direct_host_for_the_service_is_worth_a_note(
 ) -> None:
     code, said = check(project, url_on_neon(DIRECT_HOST, neon, server, database, authority))
     assert code == 0
-    assert "note  DATABASE_URL is Neon's direct host: take the pooled one." in said
+    assert "note  DATABASE_URL is Neon's direct host: use the pooled one." in said
 
 
 def test_the_pooled_host_for_migrations_fails(
@@ -60,7 +60,7 @@ def test_the_pooled_host_for_migrations_fails(
     url = url_on_neon(POOLED_HOST, neon, server, database, authority)
     code, said = check(project, url, DATABASE_URL_UNPOOLED=url)
     assert code == 1
-    assert "FAIL  DATABASE_URL_UNPOOLED is a pooled host: take the direct one." in said
+    assert "FAIL  DATABASE_URL_UNPOOLED is a pooled host: use the direct one." in said
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_a_new_database_fails_until_it_is_migrated(project: Project, folder: Pat
         url = server.url(server.create_database())
         code, said = check(project, url)
         assert code == 1
-        another = "The schema is not the one of this code. Run: alembic upgrade head."
+        another = "The schema does not match this code. Run: alembic upgrade head."
         assert f"FAIL  DATABASE_URL: {another}" in said
         assert "Traceback" not in said
         upgrade(project, url)

@@ -1,4 +1,4 @@
-"""`python -m kit.check`: says in words whether a deployment's settings and database are right.
+"""`python -m kit.check`: tells whether a deployment's settings and database are right.
 
 Exit status 0 if nothing fails, else 1.
 """
@@ -27,7 +27,7 @@ class Finding(NamedTuple):
 
 async def main() -> int:
     settings: DatabaseSettings = import_module("app.main").app.state.settings
-    logging.disable(logging.WARNING)  # the findings say it in words
+    logging.disable(logging.WARNING)  # the findings have the reason
     found = [finding async for finding in findings(settings)]
     for verdict, sentence in found:
         print(f"{verdict:4}  {sentence}")  # noqa: T201 - a person or a script reads it
@@ -35,15 +35,15 @@ async def main() -> int:
 
 
 async def findings(settings: DatabaseSettings) -> AsyncIterator[Finding]:
-    """All that can be found out, in order: what does not reach the database ends it."""
+    """All findings, in order. The first URL that does not reach the database is the last."""
     if find_spec("httptools"):
-        yield Finding("FAIL", "httptools is installed. A body could name another user: remove it.")
+        yield Finding("FAIL", "Remove httptools: with it, a body could name another user.")
     if header := getattr(settings, "user_id_header", None):  # unless the service verifies callers
         yield Finding("note", f"Let only a gateway that sets {header} itself reach the service.")
     if is_neon(settings.database_url) and settings.database_url == settings.migration_url:
-        yield Finding("note", "DATABASE_URL is Neon's direct host: take the pooled one.")
+        yield Finding("note", "DATABASE_URL is Neon's direct host: use the pooled one.")
     if "-pooler." in str(settings.migration_url.host):
-        yield Finding("FAIL", "DATABASE_URL_UNPOOLED is a pooled host: take the direct one.")
+        yield Finding("FAIL", "DATABASE_URL_UNPOOLED is a pooled host: use the direct one.")
     direct = settings.model_copy(update={"database_url": settings.migration_url})
     for name, each in (("DATABASE_URL", settings), ("The URL for migrations", direct)):
         database = Database(each)

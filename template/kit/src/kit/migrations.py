@@ -24,7 +24,7 @@ from sqlmodel import SQLModel
 from kit.database import reason_of
 from kit.settings import DatabaseSettings
 
-# Any number that no other program takes a lock on in this database.
+# Any number that no other program uses for an advisory lock in this database.
 LOCK = {"lock": 804_200_301}
 TRY = text("SELECT pg_try_advisory_lock(:lock)")
 HOLDER = text("""
@@ -46,7 +46,7 @@ class _Postgresql(PostgresqlImpl):
     __dialect__ = "postgresql"
 
     def compare_server_default(self, *compared: Any, **_: Any) -> bool:
-        """Alembic lets the database compare, which cannot compare values of JSON."""
+        """Alembic lets the database compare defaults, but it cannot compare values of JSON."""
         _, column, *defaults = compared
         if type(column.type) is not JSON:
             alembics: Any = super().compare_server_default
@@ -55,7 +55,7 @@ class _Postgresql(PostgresqlImpl):
 
 
 def run() -> None:
-    """Run what Alembic was asked for. `env.py` calls this once every model is imported."""
+    """Run Alembic's command. `env.py` calls this when every model is imported."""
     logging.basicConfig(format="%(message)s")
     logger.setLevel(logging.INFO)
     if context.is_offline_mode():
@@ -72,7 +72,7 @@ def is_current(connection: Connection) -> bool:
 
 
 def pending(url: URL) -> str:
-    """For a database that is not migrated unasked: what it lacks, and the command. Else empty."""
+    """The revisions that the database lacks, and the command for them. Empty if it lacks none."""
     try:
         with create_engine(url, poolclass=NullPool).connect() as connection:
             heads = MigrationContext.configure(connection).get_current_heads()
@@ -103,7 +103,7 @@ def _database_url() -> Iterator[URL]:
 
 
 def _is_configured() -> bool:
-    """Whether there is a DATABASE_URL at all, be it right or wrong."""
+    """Whether there is a DATABASE_URL, valid or not."""
     try:
         DatabaseSettings()
     except ValidationError as error:
@@ -131,9 +131,9 @@ def _connect(url: URL) -> Connection:
 
 
 def _wait_for_turn(connection: Connection) -> None:
-    """Of instances that start together one migrates at a time: the lock is the session's.
+    """One of the instances that start together migrates at a time. The session holds the lock.
 
-    Between two tries no transaction is open: CREATE INDEX CONCURRENTLY would wait for it.
+    Between two tries no transaction is open, as CREATE INDEX CONCURRENTLY would wait for it.
     """
     holder = None
     for second in range(PATIENCE):
@@ -145,8 +145,8 @@ def _wait_for_turn(connection: Connection) -> None:
             logger.warning("Waiting for another migration: %s", holder)
         time.sleep(1)
     raise SystemExit(
-        f"Another migration still runs after {PATIENCE} s: {holder}. Nothing has been done here."
-        " Run this again when it has ended. pg_terminate_backend(its number) ends it."
+        f"Another migration still runs after {PATIENCE} s: {holder}. Nothing is changed here."
+        " Run this again when it has ended, or end it: SELECT pg_terminate_backend(its number)."
     )
 
 
@@ -172,10 +172,10 @@ def _configure(**where: Any) -> str:
 
 
 def _migrate(command: str) -> None:
-    """Run the revisions. Each upgrade, also one without any, ends with row security.
+    """Run the revisions. Each upgrade ends with row security, even if there is no revision to run.
 
-    If a revision fails, the new tables of those before it wait for the next upgrade. Until then
-    only their owner can read them, as it is this step that grants.
+    If a revision fails, only the owner can read the new tables of earlier revisions until the
+    next upgrade, because this last step makes the grants.
     """
     try:
         context.run_migrations()

@@ -1,4 +1,4 @@
-"""The OpenAPI document: what FastAPI derives from the routes, and the errors that they answer."""
+"""The OpenAPI document: what FastAPI derives from the routes, and their error responses."""
 
 from inspect import getdoc, getmodule
 from typing import Any
@@ -13,12 +13,12 @@ from kit.problems import DETAILS, PROBLEM_JSON, ProblemDetails
 
 ERRORS = (Unauthenticated, NotFound, Conflict, ServiceError)
 DESCRIPTIONS = DETAILS | {error.status: error.detail for error in ERRORS}
-DESCRIPTIONS[503] = "The service is busy, or what it needs is away. Wait `Retry-After` seconds."
+DESCRIPTIONS[503] = "The service is busy, or a dependency is down. Wait `Retry-After` seconds."
 BODY = {"content": {PROBLEM_JSON: {"schema": {"$ref": f"{REF_PREFIX}ProblemDetails"}}}}
 
 
 def describe_errors(app: FastAPI) -> None:
-    """Have the document say of each operation which problem details it answers.
+    """Describe the problem details of each operation in the document.
 
     As in https://fastapi.tiangolo.com/how-to/extending-openapi/.
     """
@@ -49,14 +49,14 @@ def _describe(document: dict[str, Any], app: FastAPI) -> None:
                 del operation["responses"]["422"]
             responses = {str(s): {"description": DESCRIPTIONS[s], **BODY} for s in errors}
             operation["responses"] = responses | operation["responses"]
-    # Callbacks and webhooks keep FastAPI's 422: another service answers those.
+    # Callbacks and webhooks keep FastAPI's 422, because another service receives them.
     if "HTTPValidationError" not in str({**document, "components": None}):
         for name in ("HTTPValidationError", "ValidationError"):
             components["schemas"].pop(name, None)
 
 
 def _tags(document: dict[str, Any], app: FastAPI) -> list[dict[str, str]]:
-    """What `openapi_tags` says. Of another tag, what the docstring of its router's module says."""
+    """The `openapi_tags`, and for other tags the docstrings of their routers' modules."""
     tags = {tag["name"]: tag for tag in document.get("tags", [])}
     for route in iter_route_contexts([r for r in app.routes if not isinstance(r, APIRoute)]):
         for name in jsonable_encoder(getattr(route, "tags", ())):

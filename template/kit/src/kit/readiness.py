@@ -1,4 +1,4 @@
-"""What makes every request fail, and what mends it. `/readyz` and `kit.check` ask the same."""
+"""What makes every request fail, and what to run then, for `/readyz` and `kit.check`."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +12,7 @@ from kit.migrations import ROLE_FAULTS, is_current, owned_tables
 
 SQL = Path(__file__).with_name("server_faults.sql").read_text("utf-8")
 SERVER_FAULTS = text(SQL.replace("ROLE_FAULTS", ROLE_FAULTS))
-NOT_CURRENT = "The schema is not the one of this code. Run: alembic upgrade head"
+NOT_CURRENT = "The schema does not match this code. Run: alembic upgrade head"
 NO_USE = "The users' role may not use {}. Run: alembic upgrade head"
 NOT_SEEN = (
     "There is no table {}, or a column of it is missing. Run: alembic upgrade head. If that changes"
@@ -21,7 +21,7 @@ NOT_SEEN = (
 
 
 async def find_faults(database: Database) -> list[str]:
-    """A sentence for each fault, and one for what mends it.
+    """A sentence for each fault, with the command or SQL that corrects it.
 
     Raises Unavailable if the database does not answer.
     """

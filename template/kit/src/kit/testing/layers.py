@@ -1,6 +1,6 @@
 """What a module may use, by its name.
 
-What this forbids would work, and that is why a test has to forbid it.
+Everything that this forbids would work, so only a test can prevent it.
 """
 
 import ast
@@ -10,14 +10,14 @@ from collections.abc import Iterator
 ENGINES = r"psycopg2?|(sqlalchemy|sqlmodel)\.(\w*[Ee]ngine|Connection|event|pool|ext)"
 FORBIDDEN = {
     "router.py": {
-        r"psycopg2?|sqlalchemy|sqlmodel\.(?!SQLModel\b|Field\b)": "Statements are a repository's.",
-        r"kit\.database": "app/identity.py has the database that a route may use.",
+        r"psycopg2?|sqlalchemy|sqlmodel\.(?!SQLModel\b|Field\b)": "Statements go in repository.py.",
+        r"kit\.database": "A route may use only CallerDatabase of app/identity.py.",
         r"(\w+\.)*state\.database": "It reaches the rows of all users.",
     },
     "repository.py": {
         ENGINES: "Only self.database runs statements for its user.",
         r"kit\.database\.Database|(\w+\.)*unscoped": "It reaches the rows of all users.",
-        r"fastapi|starlette|app\.identity": "A script uses a repository too: no HTTP here.",
+        r"fastapi|starlette|app\.identity": "Scripts use repositories too: no HTTP here.",
     },
 }
 
