@@ -47,10 +47,10 @@ def create_app(settings: Settings, routers: Sequence[APIRouter], **options: Any)
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    # What start-up made stays: searching it for garbage again and again pauses requests.
+    # What start-up made stays. Unless it is frozen, collections search it and pause requests.
     gc.collect()
     gc.freeze()
-    gc.set_threshold(10_000)  # with many requests at once, searching takes a tenth of the time
+    gc.set_threshold(10_000)  # under load, collecting then takes a tenth of the time
     yield
     app.state.database.dispose()
 
@@ -68,9 +68,9 @@ def _middleware(settings: Settings, database: Database) -> list[Middleware]:
 
 
 def _enclose(app: FastAPI, middleware: Sequence[Middleware]) -> None:
-    """Put `middleware` around all that is added later, and around the response to an exception.
+    """Put `middleware` around all middleware that is added later, and around error responses.
 
-    `app.add_middleware` puts the last one outermost: what answers there has no request id.
+    `app.add_middleware` puts the last one outermost, where its responses would have no request id.
     """
     build = app.build_middleware_stack
 
@@ -96,7 +96,7 @@ def cors(settings: Settings) -> dict[str, Any]:
 
 
 def _project() -> dict[str, str]:
-    """Title, description and version, as the pyproject.toml of the folder that it runs in says."""
+    """Title, description and version, from the pyproject.toml of the current folder."""
     file = Path("pyproject.toml")
     if not file.exists():
         return {}

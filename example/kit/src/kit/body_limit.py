@@ -1,4 +1,4 @@
-"""The limit of a request's body. A body over it is a 413, and nothing is done."""
+"""The limit of a request's body. A larger body gets a 413, and nothing is changed."""
 
 from fastapi import Request
 from starlette.datastructures import Headers
@@ -12,8 +12,8 @@ from kit.problems import problem, routes_at
 class BodyLimitMiddleware:
     """Refuses a body over `limit` bytes, or over the route's own `max_body_size`.
 
-    Starlette's RequestBodyLimitMiddleware lets an operation that reads no body run first, and
-    answers text/plain.
+    Starlette's RequestBodyLimitMiddleware first runs an operation that reads no body, and responds
+    with text/plain.
     """
 
     def __init__(self, app: ASGIApp, limit: int) -> None:
@@ -54,6 +54,6 @@ class BodyLimitMiddleware:
 async def no_body(request: Request) -> None:
     """A dependency of an operation that changes something and takes no body.
 
-    It reads a body that comes in chunks all the same, so that one over the limit changes nothing.
+    It still reads a body that comes in chunks, so that a request over the limit changes nothing.
     """
     await request.body()

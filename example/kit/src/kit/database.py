@@ -75,7 +75,7 @@ class Database:
         )
         event.listen(self._engine, "before_cursor_execute", _apply_scope, retval=True)
         event.listen(self._engine, "checkout", _check_alive)
-        # One thread a connection. A turn is the right to one of them.
+        # One thread for each connection. A turn is the right to use one of them.
         self._threads = ThreadPoolExecutor(settings.database_pool_size, "database")
         self._turns = asyncio.Semaphore(settings.database_pool_size)
         self.waiting = 0  # for a turn
@@ -104,8 +104,8 @@ class Database:
             self._threads, in_context, self._work, work, user_id, borrowed
         )
         future.add_done_callback(self._give_back)
-        patience = self.settings.database_statement_timeout + GRACE
-        while not (await asyncio.wait([future], timeout=patience))[0]:
+        timeout = self.settings.database_statement_timeout + GRACE
+        while not (await asyncio.wait([future], timeout=timeout))[0]:
             _hang_up(borrowed)
         return future.result()
 
@@ -113,7 +113,7 @@ class Database:
         """The thread is free, perhaps long after its request was cancelled."""
         self._turns.release()
         if not done.cancelled():
-            done.exception()  # else asyncio complains that nobody asked
+            done.exception()  # otherwise asyncio logs that nobody retrieved it
 
     def _work(self, work: Callable[[Connection], T], user_id: str | None, borrowed: list[Any]) -> T:
         """What `run` does in the thread. `borrowed` holds the driver's connection meanwhile."""
@@ -128,7 +128,7 @@ class Database:
                     return result
                 finally:
                     if borrowed.pop().info.transaction_status != TRANSACTION_STATUS_IDLE:
-                        connection.invalidate()  # nobody may get what is left on it
+                        connection.invalidate()  # no other request may get its transaction
         except exc.SQLAlchemyError as error:
             raise _translate(error) from error
 
@@ -156,7 +156,7 @@ class UserDatabase:
         return await self.database.run(run, self.user_id)
 
     async def transaction(self, work: Callable[[Session], T]) -> T:
-        """Run `work` as one transaction of several statements, for what one cannot do."""
+        """Run `work` as one transaction, for what one statement cannot do."""
 
         def run(connection: Connection) -> T:
             psycopg: Any = connection.connection.driver_connection
@@ -173,8 +173,8 @@ class UserDatabase:
 
 
 def _hang_up(borrowed: list[Any]) -> None:
-    """End the wait for a server that is silent. The thread gets an OperationalError."""
-    with suppress(OSError, InterfaceError):  # it came back meanwhile, or was hung up before
+    """Close the connection to a server that is silent. The thread gets an OperationalError."""
+    with suppress(OSError, InterfaceError):  # the thread has returned it, or it is closed already
         for connection in borrowed:
             with socket.socket(fileno=os.dup(connection.fileno())) as connected:
                 connected.shutdown(socket.SHUT_RDWR)
@@ -191,10 +191,10 @@ def _apply_scope(
     if scope["scope_user_id"] and ";" in statement.rstrip(" ;\n"):
         raise NotImplementedError("Run one statement at a time: a COMMIT would end the scope.")
     if cursor.name:
-        # Such a cursor declares one statement: it would run after the scope, and outside of it.
+        # A named cursor declares one statement, which would run after the scope, outside of it.
         raise NotImplementedError("A user's rows cannot be streamed: read them in pages.")
     if statement.startswith("ROLLBACK TO SAVEPOINT"):
-        return statement, parameters  # all that a failed transaction takes; it has its scope
+        return statement, parameters  # a failed transaction takes nothing else, and has its scope
     if isinstance(parameters, list):  # executemany
         return _SCOPE + statement, [{**row, **scope} for row in parameters]
     return _SCOPE + statement, {**parameters, **scope} if parameters else scope
@@ -209,7 +209,7 @@ def _check_alive(connection: Any, *_: object) -> None:
 
 
 def _translate(error: exc.SQLAlchemyError) -> Exception:
-    """The service's error for one of the driver's. A fault of the code stays as it is.
+    """The service's error for one of the driver's. An error of the code stays as it is.
 
     PostgreSQL's messages have values in them. Only class, SQLSTATE, constraint and table remain.
     """
@@ -228,7 +228,7 @@ def _translate(error: exc.SQLAlchemyError) -> Exception:
     behind = code in UNDEFINED or (code == NO_ROLE and "_rls" in cause.diag.message_primary)
     unready = lost or behind or code == READ_ONLY
     if unready or isinstance(error, exc.OperationalError | exc.InterfaceError):
-        # Of these messages, none has a value in it.
+        # None of these messages has a value in it.
         hint = ": /readyz says what to run" if behind else ""
         reason = f"{cause.diag.message_primary}{hint}" if code else " ".join(str(cause).split())
         logger.warning("database unavailable", extra={"reason": reason})

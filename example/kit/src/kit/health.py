@@ -1,4 +1,4 @@
-"""Whether the process lives, and whether it can serve. Open to all."""
+"""Whether the process is alive, and whether it can serve. Open to all."""
 
 from typing import Literal
 
@@ -26,14 +26,14 @@ class Readiness(BaseModel):
 @router.head("/healthz", include_in_schema=False)
 @router.get("/healthz", response_description="It is alive.")
 async def get_health() -> Health:
-    """The process lives. This asks no database: a probe must not keep a sleeping one awake."""
+    """The process lives. This never queries the database, so that probes let Neon sleep."""
     return Health(status="ok")
 
 
 @router.head("/readyz", include_in_schema=False)
 @router.get("/readyz", response_description="It is ready.")
 async def get_readiness(request: Request) -> Readiness:
-    """The service can do its work: its database takes what requests do, with row security."""
+    """The service can do its work: requests can use its tables, with row security."""
     for fault in await find_faults(request.app.state.database):
         raise Unavailable(fault)
     return Readiness(status="ready")

@@ -8,7 +8,7 @@ from kit.models import UserId
 
 
 class TrustedHeader(APIKeyHeader):
-    """A dependency that yields the caller, as the header that `USER_ID_HEADER` names has it.
+    """A dependency that returns the caller, from the header that `USER_ID_HEADER` names.
 
     Anyone who can set this header can impersonate any user: only a gateway that sets it on every
     request, and drops it from what clients send, may reach the service.

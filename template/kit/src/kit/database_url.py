@@ -1,4 +1,4 @@
-"""Database URLs, as people paste them, made into what the driver needs."""
+"""Turn database URLs, as people paste them, into URLs for the driver."""
 
 from os import getenv
 from urllib.parse import unquote
@@ -14,7 +14,7 @@ SCHEMES = {"postgres", "postgresql", "postgresql+psycopg2"}
 
 SSLMODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 
-# libpq's parameters, where the URL says nothing else: a dead network shows within seconds.
+# libpq's parameters, unless the URL has others, so that a dead network is noticed within seconds.
 DEFAULTS = {
     "application_name": "app",
     "connect_timeout": "10",
@@ -25,8 +25,8 @@ DEFAULTS = {
     "tcp_user_timeout": "15000",
 }
 
-# The wheel's own certificates are not where it looks for them. Neon takes TLS without asking for
-# it first, which saves a round trip at each connect.
+# libpq in the wheel does not find the system's certificates. Neon accepts TLS without a request
+# for it, which saves a round trip at each connect.
 NEON = {"sslrootcert": certifi.where(), "sslnegotiation": "direct"}
 
 

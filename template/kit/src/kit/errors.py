@@ -1,4 +1,4 @@
-"""The errors of the service. Each carries what an HTTP response needs, and knows no framework."""
+"""The errors of the service, with what an HTTP response needs. They depend on no framework."""
 
 from collections.abc import Mapping
 
