@@ -13,7 +13,7 @@ from sqlmodel import Field, SQLModel, func
 from uuid_utils.compat import uuid7
 
 new_id = uuid7
-"""Makes the id of a new row. Ids sort by the time when they were made."""
+"""Makes the id of a new row. Ids sort by creation time."""
 
 LAST_ID = UUID(int=2**128 - 1)
 """Greater than any id that `new_id` makes."""
@@ -68,14 +68,14 @@ class Owned(SQLModel):
 
 
 def unique(*columns: str) -> UniqueConstraint:
-    """In `__table_args__`: no two rows of one user have the same in these columns."""
+    """In `__table_args__`: no two rows of one user have the same values in these columns."""
     return UniqueConstraint("user_id", *columns)
 
 
 def reference(column: str, parent: str, *, cascade: bool = False) -> ForeignKeyConstraint:
     """In `__table_args__`: `column` has the id of a row of the same user in the table `parent`.
 
-    With `cascade`, what refers to a row is deleted with it. Without, such a row cannot be deleted.
+    With `cascade`, deleting a row deletes the rows that refer to it. Without, it is refused.
     """
     of_parent = [f"{parent}.user_id", f"{parent}.id"]
     ondelete = "CASCADE" if cascade else None
@@ -99,19 +99,19 @@ class Replacement(Input):
 
 
 class Output(SQLModel):
-    """A response's body: its first fields.
+    """The first fields of a response's body.
 
-    Make it with `model_construct`: reading never fails on a row that an earlier release stored.
+    Make it with `model_construct`, so that reading never fails on a row of an earlier release.
     """
 
     model_config = {"json_schema_serialization_defaults_required": True}
 
-    id: UUID = Field(description="Made by the service. Ids sort by the time when they were made.")
-    user_id: str = Field(description="The owner, who alone can see it.")
+    id: UUID = Field(description="Made by the service. Ids sort by creation time.")
+    user_id: str = Field(description="The owner. No other user can see it.")
 
 
 class Timestamps(SQLModel):
-    """A response's body: its last fields. pydantic puts those of the first base last."""
+    """The last fields of a response's body. pydantic puts those of the first base last."""
 
     created_at: datetime = Field(description="Set by the service.")
-    updated_at: datetime = Field(description="Moves with every change.")
+    updated_at: datetime = Field(description="Set by the service at every change.")

@@ -24,7 +24,7 @@ _handler = logging.StreamHandler()
 
 
 class RequestMiddleware:
-    """Gives each request its id and its log line, and each response the headers they all have."""
+    """Gives each request its id and its log line, and each response the common headers."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -50,7 +50,7 @@ class RequestMiddleware:
         try:
             await self.app(scope, receive, send_with_headers)
         finally:
-            # An included route knows its path without the prefix: its context has all of it.
+            # An included route has its path without the prefix. Its context has the whole path.
             route = scope.get("fastapi", {}).get("effective_route_context", scope.get("route"))
             line["route"] = getattr(route, "path", None)
             line["duration_ms"] = round((perf_counter() - started) * 1000, 1)
@@ -61,7 +61,7 @@ _STANDARD = {*logging.makeLogRecord({}).__dict__, "message", "asctime", "color_m
 
 
 class JSONFormatter(logging.Formatter):
-    """One JSON object a line: time, level, logger, event, request id, and what `extra` has."""
+    """One JSON object a line: time, level, logger, event, request id, and all of `extra`."""
 
     def format(self, record: logging.LogRecord) -> str:
         line = {
@@ -88,17 +88,17 @@ class TextFormatter(logging.Formatter):
 
 
 def configure_logging(settings: Settings) -> None:
-    """Give the lines of the service and of its libraries one form, uvicorn's too."""
+    """Give the log lines of the service, its libraries and uvicorn one form."""
     terminal = sys.stderr and sys.stderr.isatty()  # a daemon may have no standard error
     text = settings.log_format == "text" or (settings.log_format == "auto" and terminal)
     _handler.setStream(sys.stderr)
     _handler.setFormatter(
         TextFormatter("%(asctime)s %(levelname)-7s %(message)s") if text else JSONFormatter()
     )
-    logging.root.addHandler(_handler)  # once, and beside those of others
+    logging.root.addHandler(_handler)  # added only once, next to other handlers
     logging.root.setLevel(settings.log_level.upper())
     logging.getLogger("uvicorn").handlers.clear()
     logging.getLogger("uvicorn").propagate = True
     logging.getLogger("uvicorn.access").disabled = True  # RequestMiddleware logs each request
-    # Readiness asks Alembic for the revision, and it would say so each time.
+    # Readiness asks Alembic for the revision. At level info, Alembic would log each time.
     logging.getLogger("alembic").setLevel(logging.WARNING)

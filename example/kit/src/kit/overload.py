@@ -1,4 +1,4 @@
-"""Overload: what would wait in vain is refused before any work is done for it."""
+"""Overload: requests that would wait too long are refused before any work is done for them."""
 
 import logging
 from time import monotonic
@@ -19,8 +19,8 @@ logger = logging.getLogger(__name__)
 class OverloadMiddleware:
     """Refuses requests to the API while too many wait already.
 
-    Behind the routes, a refusal costs two thirds of a response: at twice the capacity, a process
-    would do nothing else. `/healthz` is answered all the time, also below a prefix `/api`.
+    A refusal in the routes would cost two thirds of a response: at twice the capacity, a process
+    would do nothing else. `/healthz` is never refused, even below a prefix `/api`.
     """
 
     def __init__(self, app: ASGIApp, database: Database) -> None:
@@ -31,7 +31,7 @@ class OverloadMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         is_full = self.database.waiting >= MOST_WAITING
         if is_full and scope["type"] == "http" and path_of(scope).startswith("/api/"):
-            # To write a line costs as much as all the rest: one a second tells of all refusals.
+            # Writing a line costs as much as all the rest, so one line a second stands for all.
             scope["log_level"] = logging.DEBUG
             if monotonic() > self.silent_until:
                 self.silent_until = monotonic() + 1

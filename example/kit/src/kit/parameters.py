@@ -15,7 +15,7 @@ IdempotencyKey = Annotated[
         examples=["5f3c1d9a-0b1e-4c57-9a8f-2d6e7c4b1a90"],
     ),
 ]
-"""What a client gives to a create that it may have to send again: printable ASCII."""
+"""A key for a create that a client may have to send again: printable ASCII."""
 
 Limit = Annotated[int, Query(ge=1, le=200, description="How many items a page has at most.")]
 

@@ -18,7 +18,7 @@ from kit.observability import request_id
 
 PROBLEM_JSON = "application/problem+json"
 
-# As RFC 9110 has them; Python does from 3.13 on.
+# The phrases of RFC 9110, which Python has from 3.13 on.
 TITLES = {
     413: "Content Too Large",
     414: "URI Too Long",
@@ -29,7 +29,7 @@ CODES = {400: "invalid_request", 401: "unauthenticated", 500: "internal", 503: "
 DETAILS = {
     400: "The request is invalid.",
     404: "There is nothing at this path.",
-    405: "This path does not take this method. The Allow header lists those that it takes.",
+    405: "This path does not support this method. The Allow header lists the methods.",
     413: "The body is larger than this service accepts.",
 }
 
@@ -43,7 +43,7 @@ class FieldError(BaseModel):
 
     where: Part = Field(serialization_alias="in", description="The part of the request.")
     pointer: str = Field(description="A JSON Pointer (RFC 6901) into that part.")
-    code: str = Field(description="Which error it is, for programs: pydantic's type of it.")
+    code: str = Field(description="Which error it is, for programs: pydantic's error type.")
     detail: str = Field(description="A sentence for a person.")
 
 
@@ -51,7 +51,7 @@ class ProblemDetails(BaseModel):
     """Problem details (RFC 9457): the body of every error."""
 
     type: str = Field("about:blank", description="Always `about:blank`: `code` says more.")
-    title: str = Field(description="The phrase of the status.")
+    title: str = Field(description="The reason phrase of the status.")
     status: int = Field(description="The status of the response.")
     code: str = Field(description="Which error it is, for programs: `not_found`, `conflict`, …")
     detail: str = Field(description="A sentence for a person.")
@@ -63,7 +63,7 @@ class ProblemDetails(BaseModel):
 def problem(
     request: Request, status: int, detail: Any = None, headers: Headers = None, **more: Any
 ) -> Response:
-    """The response to a request that failed. `detail` is as the code has raised it."""
+    """The response to a request that failed. `detail` comes from the exception, if it has one."""
     title = title_of(status)
     body = {
         "type": "about:blank",
@@ -79,7 +79,7 @@ def problem(
 
 
 def title_of(status: int) -> str:
-    """The status' phrase. One of somebody's own has none."""
+    """The reason phrase of a status. A custom status has none."""
     return TITLES.get(status) or responses.get(status) or f"Status {status}"
 
 
@@ -96,13 +96,13 @@ async def _http_exception(request: Request, error: HTTPException) -> Response:
     headers = {**(error.headers or {})}
     if status == 405 and (methods := _methods(request)):
         headers["Allow"] = ", ".join(sorted(methods))
-    # The framework raises with the phrase of the status alone: DETAILS say more.
+    # The framework's own errors have only the reason phrase. DETAILS say more.
     generic = error.detail in (title_of(status), responses.get(status))
     return problem(request, status, None if generic else error.detail, headers)
 
 
 async def _validation_error(request: Request, error: RequestValidationError) -> Response:
-    if isinstance(error.body, bytes):  # it was not read, as it does not say that it is JSON
+    if isinstance(error.body, bytes):  # not parsed, as its Content-Type is not JSON
         detail = "Send JSON, with Content-Type: application/json."
         faults = [_field_error(("body",), "content_type", detail)]
     else:
@@ -120,7 +120,7 @@ def _field_error(location: Sequence[str | int], code: str, detail: str) -> Field
 
 
 def _is_unanswered_root(request: Request) -> bool:
-    """Whether it asks for `/`, and neither a route nor a mounted application is there."""
+    """Whether the path is `/`, and neither a route nor a mounted application is there."""
     asks = path_of(request.scope) in {"", "/"} and request.method in {"GET", "HEAD"}
     return asks and "endpoint" not in request.scope
 
@@ -143,7 +143,7 @@ def routes_at(scope: Scope) -> list[Any]:
 
 
 async def _internal(request: Request, _: Exception) -> Response:
-    """Starlette raises the error again after the response: uvicorn logs it, and hangs up."""
+    """Starlette raises the error again after the response: uvicorn logs it, and disconnects."""
     headers = {"Connection": "close"} if request.scope["http_version"] == "1.1" else None
     return problem(request, 500, ServiceError.detail, headers)
 
