@@ -23,14 +23,14 @@ rm -f "$log"
 exec 3>&1 >>"$log" 2>&1
 
 # A server that runs at this point has lost its shell. Stop it. If nothing responds (2), the files
-# below are old. The number in them can be another process's by now.
+# below are old, and their process id may belong to another process by now.
 pg_isready
 if [ $? -ne 2 ]; then
     pg_ctl stop
 fi
 rm -f "$PGDATA/postmaster.pid" "$PGHOST"/.s.*
 
-# It gets its name when it is complete: a first start may be killed, too.
+# The folder gets its name only when it is complete, as a first start may be killed, too.
 # Everybody is trusted, because only this account can open the folder of the socket.
 if [ ! -d "$PGDATA" ]; then
     initdb --username=postgres --auth=trust --encoding=UTF8 \

@@ -1,1 +1,1 @@
-"""A pytest plugin: a real PostgreSQL, the service in front of it, and what must always hold."""
+"""A pytest plugin: a real PostgreSQL, the service on it, and the invariants of every service."""

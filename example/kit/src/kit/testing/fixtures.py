@@ -39,7 +39,7 @@ NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 def pytest_configure() -> None:
-    """Before any test runs: what they write into must not be somebody's data."""
+    """Before any test runs: the tests must not write into real data."""
     forget_shell()
     if given := os.environ.get("TEST_DATABASE_URL"):
         try:
@@ -52,7 +52,7 @@ def pytest_configure() -> None:
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_fixture_setup(fixturedef: Any, request: Any) -> Generator[None, Any, None]:
-    """Without one of these, every test would end with the same error: stop after the first."""
+    """Without these fixtures every test would fail with the same error: stop after the first."""
     outcome = yield
     is_shared = fixturedef.scope == "session"  # a test file may have its own of the same name
     if outcome.excinfo and is_shared and fixturedef.argname in {"database_url", "app", "service"}:
@@ -67,7 +67,7 @@ def public_paths() -> set[str]:
 
 @pytest.fixture(scope="session")
 def tested_by_hand() -> set[str]:
-    """Collections, such as /api/v1/invoices, in which a sample body from OpenAPI makes nothing."""
+    """Collections, such as /api/v1/invoices, for which a sample body from OpenAPI is not valid."""
     return set()
 
 

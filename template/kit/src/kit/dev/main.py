@@ -18,7 +18,7 @@ from kit.dev.postgres import Server, forget_shell, until
 UVICORN = "uvicorn app.main:app --http h11 --reload --reload-dir app --reload-dir kit/src"
 GREETING = "\n  Docs  http://127.0.0.1:{}/docs{}\n  Data  {}"
 
-received: list[int] = []  # signals: none of them interrupts a start or a stop
+received: list[int] = []  # signals, which must not interrupt a start or a stop
 
 
 def main() -> None:
@@ -26,7 +26,7 @@ def main() -> None:
         signal.signal(each, lambda number, _: received.append(number))
     try:
         load_dotenv(".env")
-        load_dotenv(".env.example")  # the header that was chosen for this project
+        load_dotenv(".env.example")  # it has the header of this project
     except UnicodeDecodeError:
         sys.exit("`.env` is not UTF-8: save it as UTF-8.")
     parser = argparse.ArgumentParser(prog="dev", description=__doc__)
@@ -46,10 +46,10 @@ def main() -> None:
 
 
 def prepare(port: int) -> tuple[Server | None, int]:
-    """Refuse what cannot run.
+    """Exit if the service cannot run.
 
-    Returns the PostgreSQL to run, unless DATABASE_URL names one, and the descriptor of a socket
-    that listens.
+    Returns the PostgreSQL to run, unless DATABASE_URL names one, and the descriptor of a listening
+    socket.
     """
     if not Path("app/main.py").exists():
         sys.exit("There is no app/main.py here: run this in the project's root folder.")
@@ -61,8 +61,8 @@ def prepare(port: int) -> tuple[Server | None, int]:
         if server and not server.own():
             server.refuse()
         sys.exit(f"Port {port} cannot be used: stop what uses it, or choose another with --port.")
-    # Connections have it from the listener. asyncio does not set it on those of uvicorn's own with
-    # `--reload`: each response would wait 40 ms for the client's delayed ACK.
+    # Connections inherit it from the listener. With `--reload`, asyncio does not set it: each
+    # response would wait 40 ms for the client's delayed ACK.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return server, listener.detach()
 
@@ -76,7 +76,7 @@ def run(command: str, *descriptors: int) -> None:
     """Run a Python module to its end. Exits if it fails, or if this process is to stop."""
     parent, module = os.getppid(), [sys.executable, "-m", *command.split()]
     process = subprocess.Popen(module, pass_fds=descriptors, start_new_session=True)
-    # At the end, also if this process is killed, this kills what is left of it.
+    # When this process ends, even if it is killed, this kills what is left of the command.
     script = ["/bin/sh", "-c", 'read -r _; kill -s KILL -- "-$0" 2>&-', str(process.pid)]
     with process, subprocess.Popen(script, stdin=subprocess.PIPE, start_new_session=True):
         until(lambda: process.poll() is not None or received or os.getppid() != parent)

@@ -40,7 +40,7 @@ class Server:
         return f"postgresql://postgres@/{database}?host={self.sockets}&port=5432"
 
     def own(self) -> bool:
-        """Become the one process that runs it. False if another process is."""
+        """Become the one process that runs it. Returns False if another process does."""
         with suppress(BlockingIOError):
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return True
@@ -100,7 +100,7 @@ class Server:
         return folder / "pginstall18/bin"
 
     def _can_use(self, folder: Path) -> bool:
-        """Whether the account reaches it, and the shell in pg_ctl takes its path as it is."""
+        """Whether the account can enter it, and the shell in pg_ctl does not change its path."""
         with self._sh('cd "$0" 2>&-', folder) as shell:
             return shell.wait() == 0 and not set(str(folder)) & set('$"`\\\n')
 
@@ -123,7 +123,7 @@ def find_account(home: Path) -> tuple[int, int]:
 
 @contextmanager
 def embedded() -> Iterator[str]:
-    """Yield the URL of the project's own database. It runs for the while, unless `dev` runs it."""
+    """Yield the URL of the project's own database. Runs it meanwhile, unless `dev` does."""
     server = Server(Path(".postgres"))
     until(lambda: server.own() or server.is_ready(), seconds=10)
     with server if server.own() else nullcontext():
@@ -131,13 +131,13 @@ def embedded() -> Iterator[str]:
 
 
 def forget_shell() -> None:
-    """Drop the variables that could lead libpq, or a client in the application, to elsewhere."""
+    """Drop the variables that could lead libpq, or an HTTP client, to another server."""
     for name in [n for n in os.environ if n.startswith("PG") or n.lower().endswith("_proxy")]:
         del os.environ[name]
 
 
 def until(probe: Callable[[], object], seconds: float = float("inf")) -> bool:
-    """Wait until the probe is true. False if it was not within so many seconds."""
+    """Wait until the probe is true. Returns False if `seconds` pass before."""
     deadline = time.monotonic() + seconds
     while not (answer := bool(probe())) and time.monotonic() < deadline:
         time.sleep(0.02)

@@ -1,4 +1,4 @@
--- What must not be, of any table that has a user_id: the fault, and where it is.
+-- What is wrong with tables that have a user_id: the fault, and where it is.
 WITH role AS (
     SELECT * FROM pg_roles WHERE rolname = pg_catalog.left(current_database()::text, 50) || '_rls'
 ),
@@ -15,7 +15,7 @@ SELECT 'row security is off: run alembic upgrade head, or drop the table if its 
     name AS place
 FROM owned WHERE NOT relrowsecurity
 
-UNION SELECT 'a policy asks for something else than the owner, or there is none', name
+UNION SELECT 'a policy compares something other than the owner, or there is no policy', name
 FROM role CROSS JOIN owned
 LEFT JOIN pg_policy ON polrelid = owned.oid AND polpermissive
 CROSS JOIN LATERAL (VALUES (polqual), (coalesce(polwithcheck, polqual))) AS rule (expression)
@@ -28,12 +28,12 @@ FROM owned WHERE NOT EXISTS (
     SELECT FROM pg_index WHERE indrelid = owned.oid AND indisprimary AND indkey[0] = owner
 )
 
-UNION SELECT 'a unique index without user_id tells what others have', indexrelid::regclass::text
+UNION SELECT 'a unique index without user_id reveals what other users have', indexrelid::regclass::text
 FROM owned JOIN pg_index ON indrelid = owned.oid
 WHERE (indisunique OR indisexclusion)
 AND owner <> ALL ((indkey::int2[])[:indnkeyatts - 1]) -- what follows is only INCLUDEd
 
-UNION SELECT 'an exclusion that does not ask for the same user_id tells what others have', conname
+UNION SELECT 'an exclusion constraint that does not compare user_id by = reveals what other users have', conname
 FROM owned JOIN pg_constraint ON conrelid = owned.oid
 CROSS JOIN LATERAL unnest(conkey, conexclop) AS pair (key, operator)
 JOIN pg_operator ON pg_operator.oid = operator
@@ -48,21 +48,21 @@ WHERE contype = 'f' AND NOT EXISTS (
     WHERE here = source.owner AND there = target.owner
 )
 
-UNION SELECT 'everybody, or the users'' role, has other rights than it needs', name
+UNION SELECT 'everybody, or the users'' role, has rights that it does not need', name
 FROM role CROSS JOIN owned
 LEFT JOIN pg_attribute ON attrelid = owned.oid AND attacl IS NOT NULL
 CROSS JOIN LATERAL (SELECT * FROM aclexplode(relacl) UNION SELECT * FROM aclexplode(attacl)) AS acl
 WHERE grantee = 0
 OR grantee = role.oid AND privilege_type NOT IN ('SELECT', 'INSERT', 'UPDATE', 'DELETE')
 
-UNION SELECT 'users can write what belongs to nobody', name
+UNION SELECT 'users can write to a table without user_id', name
 FROM role CROSS JOIN relation
 WHERE relkind IN ('r', 'p', 'f') AND owner IS NULL AND (
     has_table_privilege(role.oid, relation.oid, 'DELETE, TRUNCATE')
     OR has_any_column_privilege(role.oid, relation.oid, 'INSERT, UPDATE')
 )
 
-UNION SELECT 'users can reach through a view, or a foreign table, what no policy guards', name
+UNION SELECT 'users can reach rows past their policy, through a view or a foreign table', name
 FROM role CROSS JOIN relation
 WHERE (relkind IN ('v', 'm') OR relkind = 'f' AND owner IS NOT NULL)
 AND NOT coalesce(reloptions, '{}') && '{security_invoker=true,security_invoker=on}'

@@ -1,4 +1,4 @@
-"""What holds for every route, table and migration there is, also for those to come."""
+"""What holds for every route, table and migration, including those that you add."""
 
 import re
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ from kit.testing.layers import mistakes
 from kit.testing.samples import sample_body
 from kit.testing.servers import alembic_on
 
-# Of one id, so that rows refer to one another.
+# All ids are the same, so that rows refer to one another.
 VALUES: dict[type, object] = {str: "x", bool: True, int: 1, float: 1, Decimal: 1, UUID: uuid4()}
 VALUES |= {date: func.now(), datetime: func.now(), dict: {}, list: []}
 
@@ -31,7 +31,7 @@ CATALOGUE = Path(__file__).with_name("catalogue.sql").read_text("utf-8")
 
 
 def operations(app: FastAPI, public_paths: set[str]) -> Iterator[tuple[str, str]]:
-    """Method and path of all that must know who is calling."""
+    """Method and path of all operations that must know who is calling."""
     for route in iter_route_contexts(app.routes):
         if isinstance(route.original_route, APIRoute) and route.path not in public_paths:
             yield from ((method, str(route.path)) for method in sorted(route.methods or ()))
@@ -99,7 +99,7 @@ def test_every_table_of_users_keeps_them_apart(database_url: str) -> None:
 
 
 def faults(connection: Connection) -> list[str]:
-    """What PostgreSQL's catalogue must not say, and of which table, index or role it does."""
+    """What is wrong in PostgreSQL's catalogue, and with which table, index or role."""
     found = connection.exec_driver_sql(CATALOGUE.replace("ROLE_FAULTS", ROLE_FAULTS))
     return [f"{fault}: {place}" for fault, place in found]
 
