@@ -1,6 +1,6 @@
 """Who is calling, and the database on their behalf.
 
-To authenticate users in the service, put a dependency of your own in the place of `current_user`.
+To authenticate users in the service, replace `current_user` with a dependency of your own.
 """
 
 from typing import Annotated

@@ -9,12 +9,12 @@ pytest_plugins = ["kit.testing.fixtures"]
 
 @pytest.fixture(scope="session")
 def environment() -> dict[str, str]:
-    """The settings of the tests, beside DATABASE_URL. Those that you add and require go here."""
-    # A test that fails shows what it logged. With "info" that is each request, in two forms.
+    """The settings of the tests, without DATABASE_URL. Add your required settings here."""
+    # A failed test shows its log. With "info", that is each request, in two forms.
     return {"USER_ID_HEADER": "X-User-ID", "LOG_LEVEL": "warning"}
 
 
 @pytest.fixture(scope="session")
 def credentials() -> Callable[[str], dict[str, str]]:
-    """Who is calling: the headers with which this user calls. `alice.user_id` is that name."""
+    """Who is calling: returns the headers of a user. `alice.user_id` is such a user."""
     return lambda user_id: {"X-User-ID": user_id}

@@ -1,4 +1,4 @@
-"""A task: the table, and the shapes in which the API takes and gives it.
+"""A task: the table, and the shapes in which the API accepts and returns it.
 
 A field is a type, with its limits and its description, and two lines: in `TaskBase` and in
 `TaskUpdate`.
@@ -26,7 +26,7 @@ class TaskBase(SQLModel):
 
 
 class TaskUpdate(Input):
-    """What changes of a task. Fields that are left out stay as they are."""
+    """The changes to a task. Fields that are left out stay as they are."""
 
     title: Title | MISSING = MISSING
     description: Description | MISSING = MISSING
@@ -45,7 +45,7 @@ class TaskCreate(TaskBase, Input):
 
 
 class TaskReplace(TaskBase, Replacement):
-    """A task as it is to be. No field may be left out."""
+    """The new values of a task. No field may be left out."""
 
 
 class TaskPublic(Timestamps, TaskBase, Output):

@@ -1,4 +1,4 @@
-"""One user's tasks: every statement there is, each of them one round trip."""
+"""One user's tasks: all statements on them. Each statement is one round trip."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -12,8 +12,8 @@ from sqlmodel import col, delete, not_, select, update
 
 from app.tasks.models import Task, TaskCreate, TaskPage, TaskPublic, TaskReplace, TaskUpdate
 
-# Statements are built once, as building one takes longer than running it. They get their values
-# when they run: OWNER is the user of the database that runs them.
+# Statements are built once, because building one takes longer than running it. They get their
+# values when they run: OWNER is the user of the `UserDatabase` that runs them.
 OF_USER = col(Task.user_id) == OWNER
 OF_USER_BY_ID = (OF_USER, col(Task.id) == bindparam("this_id"))
 

@@ -14,7 +14,7 @@ from app.tasks.repository import TaskRepository
 router = APIRouter(prefix="/tasks", tags=["tasks"])
 
 TaskId = Annotated[UUID, Path(description="The `id` of a task.")]
-Done = Annotated[bool | None, Query(description="Only those that are done (true) or not (false).")]
+Done = Annotated[bool | None, Query(description="Only tasks that are done (true) or not (false).")]
 NO_BODY = [Depends(no_body)]
 
 
@@ -69,7 +69,7 @@ async def replace_task(database: CallerDatabase, task_id: TaskId, task: TaskRepl
 async def update_task(database: CallerDatabase, task_id: TaskId, task: TaskUpdate) -> TaskPublic:
     """Changes some fields of a task.
 
-    Those that are left out stay as they are. It may be sent again.
+    Fields that are left out stay as they are. The request may be sent again.
     """
     return await TaskRepository(database).update(task_id, task)
 
@@ -85,6 +85,6 @@ async def toggle_task(database: CallerDatabase, task_id: TaskId) -> TaskPublic:
 
 @router.delete("/{task_id}", status_code=204, dependencies=NO_BODY, response_description="Deleted.")
 async def delete_task(database: CallerDatabase, task_id: TaskId) -> Response:
-    """Deletes a task. Sent again, it is a 404."""
+    """Deletes a task. A second request gets a 404."""
     await TaskRepository(database).delete(task_id)
     return Response(status_code=204)

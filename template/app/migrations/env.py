@@ -2,6 +2,6 @@
 
 from kit.migrations import run
 
-import app.resources  # noqa: F401 - brings every resource's tables
+import app.resources  # noqa: F401 - imports every resource's tables
 
 run()
