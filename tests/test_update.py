@@ -145,6 +145,21 @@ def test_another_answer_changes_what_depends_on_it(project: Path, shared: Path) 
     assert stored["project_name"] == "Ours"
 
 
+def test_a_project_takes_the_next_release_of_a_template_that_has_moved(
+    released: Path, project: Path, tmp_path: Path
+) -> None:
+    moved = released.rename(tmp_path / "moved")
+    answers = project / ".copier-answers.yml"
+    (name,) = re.findall(r"`(_\w+)`", section(PAGE, "If the template has moved"))
+    text = answers.read_text("utf-8")
+    answers.write_text(text.replace(f"{name}: {released}\n", f"{name}: {moved}\n"), "utf-8")
+    commit(project, "Moved")
+    append(moved / "template" / MERGED, "# new")
+    release(moved, "v1.1.0")
+    update(project)
+    assert (project / MERGED).read_text("utf-8").endswith("# new\n")
+
+
 def test_recopy_keeps_what_is_the_teams_own(project: Path, shared: Path) -> None:
     append(project / MERGED, "# ours")
     append(project / "app/resources.py", "# ours")
