@@ -10,11 +10,11 @@ from kit.testing.fixtures import UserClient
 
 TASKS = "/api/v1/tasks"
 DEFAULTS = {"description": "", "completed": False}
-"""What a create gets where it sends nothing. A new field goes in here, or into `required`."""
+"""What a create gets by default. A new field goes in here, or into `required`."""
 
 
 def required(client: httpx2.Client) -> dict[str, Any]:
-    """What a create must send. A row that it has to refer to is made here, by `client`."""
+    """What a create must send. If that is the id of another row, make the row here, as `client`."""
     return {"title": "Buy milk"}
 
 
