@@ -29,7 +29,7 @@ from tests.servers import NO_TLS, Server, free_port
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("contract")]
 
-PAGE = section((ROOT / "docs/isolation.md").read_text("utf-8"), "Who says who is calling")
+PAGE = section((ROOT / "docs/isolation.md").read_text("utf-8"), "Set up a gateway")
 CONFIGURATIONS = dict(
     re.findall(r"^```(nginx|caddy|haproxy)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 )
