@@ -50,11 +50,14 @@ def fingerprint(service: str) -> str:
     """Of what the picture shows of the API at this address: with another it is out of date."""
     document = httpx2.get(f"{service}/openapi.json").json()
     operations = {
-        f"{method} {path}": (each["summary"], [*each["responses"]])
+        f"{method} {path}": each
         for path, methods in document["paths"].items()
         for method, each in methods.items()
     }
-    shown = [operations, document["components"]["schemas"]["TaskCreate"].get("examples")]
+    titles = {name: each["summary"] for name, each in operations.items()}
+    opened = operations["post /api/v1/tasks"]
+    example = document["components"]["schemas"]["TaskCreate"].get("examples")
+    shown = [document["info"], document["tags"], titles, opened, example]
     return sha256(json.dumps(shown).encode()).hexdigest()
 
 
