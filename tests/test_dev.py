@@ -141,10 +141,8 @@ def test_projects_run_side_by_side_but_each_only_once(
         first.add("carol", "Buy milk")
         assert second.tasks("carol") == []
         for port in ("0", first.url.rpartition(":")[2]):
-            started = time.monotonic()
             with pytest.raises(AssertionError, match="is in use: stop the `dev` of this project"):
                 project.uv_run("dev", "--port", port)
-            assert time.monotonic() - started < 10, "it waited for one that does not stop"
         assert first.tasks("carol") == ["Buy milk"]
 
 

@@ -55,8 +55,7 @@ class Server:
 
     def start(self) -> Self:
         """Start it, however its last run ended."""
-        # One that stops is waited for, one that runs is not.
-        if not until(self.own, seconds=0 if self.is_ready() else 10):
+        if not until(self.own, seconds=10):
             self.refuse()
         (self._make_folder(self.sockets) / "ready").unlink(missing_ok=True)
         kind = "temporary" if self.is_temporary else ""
