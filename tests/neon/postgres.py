@@ -21,7 +21,7 @@ PASSWORD = """p@ss:/w?o#r%d[&]= +"'\\é"""  # noqa: S105 - of servers that the t
 OWNER = "neondb_owner"
 
 CONNECTIONS = 57  # at once, of roles that are no superusers
-RESERVED = 3
+RESERVED = 10  # of which each process that is refused takes one for a moment
 
 # More than 16 MB, which files of PostgreSQL's log of writes have.
 FILL = """
@@ -142,8 +142,8 @@ class Postgres:
 
         until(waits)
 
-    def connections(self, database: str) -> int:
-        """Those of the service."""
+    def connections(self, database: str = "%") -> int:
+        """Those of the service, or of all that are no superusers."""
         return self._count("count(*)", database)
 
     def terminate_connections(self, database: str) -> int:
@@ -165,7 +165,7 @@ class Postgres:
         until(lambda: self.connections(database) == 0)
 
     def _count(self, what: str, database: str) -> int:
-        where = "FROM pg_stat_activity WHERE usename = %s AND datname = %s"
+        where = "FROM pg_stat_activity WHERE usename = %s AND datname LIKE %s"
         with self.session() as session:
             session.execute(f"SELECT {what} {where}", [OWNER, database])
             ((count,),) = session.fetchall()

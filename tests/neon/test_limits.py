@@ -94,7 +94,7 @@ def no_connection_left(server: Postgres, database: str) -> Iterator[None]:
         def taken() -> bool:
             server.terminate_connections(database)
             take_all(server.url("postgres"), others)
-            return server.connections("postgres") == CONNECTIONS
+            return server.connections(database) == 0 and server.connections() == CONNECTIONS
 
         until(taken)
         yield
