@@ -155,7 +155,7 @@ def test_a_database_without_the_users_role_is_unavailable(
 
 def test_a_wrong_value_of_the_users_is_no_outage(alice: UserDatabase) -> None:
     with pytest.raises(DataError):
-        run(alice.execute(text("SELECT now() AT TIME ZONE 'Nowhere'")))
+        run(alice.execute(text("SELECT now() AT TIME ZONE 'of_rls'")))
 
 
 def test_several_statements_are_one_transaction_of_the_user(alice: UserDatabase) -> None:

@@ -225,13 +225,13 @@ def _translate(error: exc.SQLAlchemyError) -> Exception:
     if code in CONFLICTS:
         logger.info("conflict", extra=where)
         return Conflict()
-    behind = code in UNDEFINED or (code == NO_ROLE and "_rls" in cause.diag.message_primary)
+    reason = cause.diag.message_primary if code else " ".join(str(cause).split())
+    behind = code in UNDEFINED or (code == NO_ROLE and reason.startswith('role "'))
     unready = lost or behind or code == READ_ONLY
     if unready or isinstance(error, exc.OperationalError | exc.InterfaceError):
         # None of these messages has a value in it.
         hint = ": /readyz says what to run" if behind else ""
-        reason = f"{cause.diag.message_primary}{hint}" if code else " ".join(str(cause).split())
-        logger.warning("database unavailable", extra={"reason": reason})
+        logger.warning("database unavailable", extra={"reason": reason + hint})
         return Unavailable()
     return error
 
