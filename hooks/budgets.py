@@ -13,13 +13,13 @@ from pathlib import Path
 from hooks.rendering import TEMPLATE
 
 BUDGETS = {
-    "kit, what runs": 1_023,
+    "kit, what runs": 1_025,
     "kit.testing": 283,
     "kit.dev": 221,
     "app": 240,
     "app/tasks": 150,
     "tests": 220,
-    "all": 1_850,
+    "all": 1_851,
 }
 FOLDERS = {
     "kit.testing": "kit/src/kit/testing",

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from kit.database_url import parse_url
-from kit.migrations import ROWS, pending
+from kit.migrations import pending
 from kit.testing.invariants import fill
 from kit.testing.servers import migrate
 from sqlalchemy import Connection, NullPool, create_engine, inspect, text
@@ -216,12 +216,17 @@ VALUES ('alice', gen_random_uuid(), 'Buy milk', '', false)"""
         (
             "class TaskBase(SQLModel):",
             "class TaskBase(SQLModel):\n    urgent: bool",
-            f'column "urgent" of relation "task" contains null values. {ROWS}',
+            'column "urgent" of relation "task" contains null values. A new column',
         ),
         (
             "unique(",
             'unique("title"), unique(',
-            f'could not create unique index "uq_task_user_id_title". {ROWS}',
+            'could not create unique index "uq_task_user_id_title". Change those rows',
+        ),
+        (
+            "max_length=200",
+            "max_length=7",
+            "value too long for type character varying(7). Change those rows",
         ),
     ],
 )
@@ -236,7 +241,8 @@ def test_rows_that_stop_a_revision_are_said_in_one_line(
     copy.alembic(AUTOGENERATE)
     with pytest.raises(AssertionError) as stopped:
         copy.alembic(UPGRADE)
-    assert reason in [line.strip() for line in str(stopped.value).splitlines()]
+    said = [line.strip() for line in str(stopped.value).splitlines()]
+    assert [line for line in said if line.startswith(reason)]
     assert "Traceback" not in str(stopped.value)
     with copy.connect() as connection:
         assert connection.scalar(text("SELECT count(*) FROM task")) == len(range(2))

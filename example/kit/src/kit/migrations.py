@@ -17,7 +17,7 @@ from alembic.script import ScriptDirectory
 from alembic.script.revision import RevisionError
 from pydantic import ValidationError
 from sqlalchemy import URL, Connection, NullPool, create_engine, text
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 from sqlalchemy.types import JSON
 from sqlmodel import SQLModel
 
@@ -37,7 +37,8 @@ PATIENCE = 60
 ROW_SECURITY = Path(__file__).with_name("row_security.sql").read_text("utf-8")
 ROLE_FAULTS = Path(__file__).with_name("role_faults.sql").read_text("utf-8")
 
-ROWS = "A new column that may not be null needs a server_default, in downgrade() too."
+HINTS = {"23502": "A new column that may not be null needs a server_default, in downgrade() too."}
+"""SQLSTATE, not_null_violation: what to do about rows that a revision does not fit."""
 
 logger = logging.getLogger("alembic.runtime.migration")
 
@@ -179,8 +180,9 @@ def _migrate(command: str) -> None:
     """
     try:
         context.run_migrations()
-    except IntegrityError as error:  # the rows are in the way
-        raise SystemExit(f"{reason_of(error)}. {ROWS}") from None
+    except (DataError, IntegrityError) as error:  # rows are in the way
+        hint = HINTS.get(getattr(error.orig, "pgcode", ""), "Change those rows first.")
+        raise SystemExit(f"{reason_of(error)}. {hint}") from None
     if command == "upgrade":
         tables = ", ".join(f"""'"{name}"'""" for name in owned_tables())
         step = ROW_SECURITY.replace("ROLE_FAULTS", ROLE_FAULTS)
