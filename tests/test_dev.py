@@ -141,7 +141,7 @@ def test_projects_run_side_by_side_but_each_only_once(
         first.add("carol", "Buy milk")
         assert second.tasks("carol") == []
         for port in ("0", first.url.rpartition(":")[2]):
-            with pytest.raises(AssertionError, match="is in use: stop the `dev` of this project"):
+            with pytest.raises(AssertionError, match="is in use: stop this project's `dev`"):
                 project.uv_run("dev", "--port", port)
         assert first.tasks("carol") == ["Buy milk"]
 

@@ -29,7 +29,7 @@ NEW_FIELD = f"{FIELD}    urgent: bool = False\n"
 
 # By the error that each leads to.
 MISTAKES = {
-    "make it with alembic revision --autogenerate": ("app/tasks/models.py", FIELD, NEW_FIELD),
+    "Run: alembic revision --autogenerate -m": ("app/tasks/models.py", FIELD, NEW_FIELD),
     "SyntaxError": ("app/tasks/router.py", "async def create_task(", "async def create_task(:"),
     "No module named 'app.setings'": ("app/main.py", "app.settings", "app.setings"),
     "USER_ID_HEADER: is not set.": ("tests/conftest.py", '"USER_ID_HEADER"', '"OTHER"'),

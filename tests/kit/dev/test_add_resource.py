@@ -60,11 +60,11 @@ def test_a_resource_is_new_files_and_one_router_more(
 @pytest.mark.parametrize(
     ("names", "reason"),
     [
-        (["Quokka"], "'Quokka' cannot be a name. Give two, of a-z"),
+        (["Quokka"], "'Quokka' cannot be used: take 2 to 29 of a-z"),
         (["_quokka"], "'_quokka' cannot be"),
         (["q" * 31], "cannot be"),
         (["quokka", "quokka/s"], "'quokka/s' cannot be"),
-        (["quokka", "quokka"], "'quokka' cannot be a name. Give two"),
+        (["quokka", "quokka"], "'quokka' cannot be used: .* the plural differs"),
         (["class", "classes"], "class is already used by Python"),
         (["request"], "request is already used by Python or by tasks"),
         (["task"], "app/tasks already exists"),

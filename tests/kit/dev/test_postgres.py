@@ -141,7 +141,7 @@ def test_a_second_server_on_the_same_data_is_refused(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("kit.dev.postgres.until", lambda probe, **_: probe())
-    with pytest.raises(SystemExit, match="is in use: stop the `dev` of this project"):
+    with pytest.raises(SystemExit, match="is in use: stop this project's `dev`"):
         Server(server.home).start()
     assert query(server, "SELECT 1") == "1"
 

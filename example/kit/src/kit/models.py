@@ -75,7 +75,8 @@ def unique(*columns: str) -> UniqueConstraint:
 def reference(column: str, parent: str, *, cascade: bool = False) -> ForeignKeyConstraint:
     """In `__table_args__`: `column` has the id of a row of the same user in the table `parent`.
 
-    With `cascade`, deleting a row deletes the rows that refer to it. Without, it is refused.
+    With `cascade`, deleting a row deletes the rows that refer to it. Without it, such a row cannot
+    be deleted: the response is a 409.
     """
     of_parent = [f"{parent}.user_id", f"{parent}.id"]
     ondelete = "CASCADE" if cascade else None

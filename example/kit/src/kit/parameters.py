@@ -11,7 +11,7 @@ IdempotencyKey = Annotated[
         pattern=r"^[ -~]*$",
         min_length=1,
         max_length=255,
-        description="Your own value. Sent again with it, a request stores nothing new.",
+        description="Your own value. Sent again, it gets what is stored already (201).",
         examples=["5f3c1d9a-0b1e-4c57-9a8f-2d6e7c4b1a90"],
     ),
 ]

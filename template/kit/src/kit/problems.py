@@ -29,7 +29,7 @@ CODES = {400: "invalid_request", 401: "unauthenticated", 500: "internal", 503: "
 DETAILS = {
     400: "The request is invalid.",
     404: "There is nothing at this path.",
-    405: "This path does not support this method. The Allow header lists the methods.",
+    405: "This path does not support this method. The Allow header lists those that it does.",
     413: "The body is larger than this service accepts.",
 }
 

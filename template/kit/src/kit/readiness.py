@@ -16,7 +16,7 @@ NOT_CURRENT = "The schema does not match this code. Run: alembic upgrade head"
 NO_USE = "The users' role may not use {}. Run: alembic upgrade head"
 NOT_SEEN = (
     "There is no table {}, or a column of it is missing. Run: alembic upgrade head. If that changes"
-    " nothing, a revision is missing: make it with alembic revision --autogenerate -m 'what is new'"
+    " nothing, a revision is missing. Run: alembic revision --autogenerate -m new, and upgrade"
 )
 
 

@@ -51,7 +51,7 @@ class Server:
         return (self.sockets / "ready").exists()
 
     def refuse(self) -> NoReturn:
-        raise SystemExit(f"{self.home} is in use: stop the `dev` of this project first.")
+        raise SystemExit(f"{self.home} is in use: stop this project's `dev`, or wait for Alembic.")
 
     def start(self) -> Self:
         """Start it, however its last run ended."""

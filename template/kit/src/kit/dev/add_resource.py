@@ -41,7 +41,7 @@ def check(singular: str, plural: str) -> None:
         sys.exit("There is no app/tasks to copy: restore it from git, and delete it afterwards.")
     for name in (singular, plural):
         if not re.fullmatch("[a-z](_?[a-z0-9]){1,28}", name) or singular == plural:
-            sys.exit(f"{name!r} cannot be a name. Give two, of a-z, 0-9 and _: item items.")
+            sys.exit(f"{name!r} cannot be used: take 2 to 29 of a-z, 0-9, _; the plural differs.")
         for path in (Path("app", name), Path("app", f"{name}.py"), Path("tests", name)):
             if path.is_file() or any(path.rglob("*.py")):  # git leaves a folder that has a cache
                 sys.exit(f"{path} already exists: choose another name.")

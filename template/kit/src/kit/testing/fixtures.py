@@ -96,7 +96,7 @@ def empty_database(database_url: str) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def app(database_url: str, environment: Mapping[str, str]) -> FastAPI:
-    """The application. Its settings are those of `environment` in tests/conftest.py alone."""
+    """The application. Beside DATABASE_URL, only `environment` in tests/conftest.py sets it up."""
     settings = import_module("app.settings").Settings
     inherited = {n: v for n, v in os.environ.items() if n.lower() not in settings.model_fields}
     given = {**environment, "DATABASE_URL": database_url}
