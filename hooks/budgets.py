@@ -14,12 +14,12 @@ from hooks.rendering import TEMPLATE
 
 BUDGETS = {
     "kit, what runs": 1_024,
-    "kit.testing": 283,
+    "kit.testing": 284,
     "kit.dev": 221,
     "app": 240,
     "app/tasks": 150,
     "tests": 220,
-    "all": 1_851,
+    "all": 1_853,
 }
 FOLDERS = {
     "kit.testing": "kit/src/kit/testing",

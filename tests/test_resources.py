@@ -25,28 +25,36 @@ NAMES = {
     "long_name_of_twenty_nine_char": "long_name_of_twenty_nine_chars",
 }
 
-# Two fields more, as somebody would edit what `add-resource` has copied.
+# Three fields more, as somebody would edit what `add-resource` has copied.
 FIELDS = {
     "models.py": {
-        "from typing import": "from datetime import date\nfrom typing import",
+        "from typing import Annotated": """\
+from datetime import date
+from typing import Annotated, Any""",
+        "from sqlmodel import": """\
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlmodel import""",
         'description="Whether the invoice is done.")]\n': """\
 description="Whether the invoice is paid.")]
 DueOn = Annotated[date | None, Field(description="When it has to be paid.")]
 Number = Annotated[NonBlankText, Field(max_length=20, description="What the customer calls it.")]
+Extra = Annotated[dict[str, Any] | None, Field(sa_type=JSONB, description="Anything else.")]
 """,
         "    completed: Completed = False\n": """\
     completed: Completed = False
     due_on: DueOn = None
     number: Number = "0"
+    extra: Extra = None
 """,
         "    completed: Completed | MISSING = MISSING\n": """\
     completed: Completed | MISSING = MISSING
     due_on: DueOn | MISSING = MISSING
     number: Number | MISSING = MISSING
+    extra: Extra | MISSING = MISSING
 """,
     },
     "test_invoices.py": {
-        '"completed": False}': '"completed": False, "due_on": None, "number": "0"}',
+        '"completed": False}': '"completed": False, "due_on": None, "number": "0", "extra": None}',
     },
 }
 
@@ -133,16 +141,29 @@ def test_what_is_there_is_never_overwritten(project: Project) -> None:
 
 def test_the_walk_of_the_documentation_arrives(project: Project) -> None:
     page = (ROOT / "docs/add-a-resource.md").read_text("utf-8")
-    for step in steps(page):
+    *walk, last = steps(page)
+    for step in walk:
         step.take(project)
     project.check()
-    assert list(project.root.glob("app/migrations/versions/*_create_note.py"))
-    project.uv_run("alembic", "downgrade", "-2")
+    versions = project.root / "app/migrations/versions"
+    assert list(versions.glob("*_create_note.py"))
+    drop_tasks(*versions.glob("*_create_task.py"), *versions.glob("*_drop_task.py"))
+    last.take(project)
+    project.check()
+    project.uv_run("alembic", "downgrade", "base")
+
+
+def drop_tasks(create: Path, drop: Path) -> None:
+    """What the page says of the revision."""
+    (upgrade,) = re.findall(r"def upgrade.*?:\n(.*?)\n\n\n", create.read_text("utf-8"), re.DOTALL)
+    head, _, _ = drop.read_text("utf-8").partition("def upgrade")
+    body = 'def upgrade() -> None:\n    op.drop_table("task")\n\n\ndef downgrade() -> None:\n'
+    drop.write_text(f"{head}{body}{upgrade}\n", "utf-8")
 
 
 def test_the_documentation_quotes_what_alembic_refuses_and_leads_on(project: Project) -> None:
     page = section((ROOT / "docs/add-a-resource.md").read_text("utf-8"), "If Alembic refuses")
-    behind, unknown, heads = re.findall(r"^\| `(.+?)`.* \| ", page, re.MULTILINE)
+    behind, unknown, ambiguous, heads = re.findall(r"^\| `(.+?)`.* \| ", page, re.MULTILINE)
     (merge,) = re.findall(r"`(uv run alembic merge .+?)`", page)
     project.uv_run("alembic", "upgrade", "head")
     project.uv_run("alembic", "revision", "-m", "ours")
@@ -159,4 +180,6 @@ def test_the_documentation_quotes_what_alembic_refuses_and_leads_on(project: Pro
         project.uv_run("alembic", "upgrade", "head")
     Step("sh", merge).take(project)
     project.uv_run("alembic", "upgrade", "head")
+    with pytest.raises(AssertionError, match=ambiguous):
+        project.uv_run("alembic", "downgrade", "-1")
     project.uv_run("alembic", "downgrade", "base")

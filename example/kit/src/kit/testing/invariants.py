@@ -44,8 +44,8 @@ def test_a_caller_without_identity_is_refused(
         (method, path): nobody.request(method, path_to(uuid4(), path)).status_code
         for method, path in operations(app, public_paths)
     }
-    # What may be open to all is named in a fixture `public_paths`.
-    assert {call: status for call, status in answers.items() if status != 401} == {}
+    answered = {call: status for call, status in answers.items() if status != 401}
+    assert answered == {}, "Use CallerDatabase, or name in `public_paths` what is open to all."
 
 
 def test_another_user_gets_the_same_404_as_for_a_missing_resource(

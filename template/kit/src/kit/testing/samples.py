@@ -2,8 +2,8 @@
 
 from typing import Any
 
-BY_TYPE: dict[str, object] = {"boolean": True, "integer": 1, "number": 1.5, "array": []}
-BY_FORMAT: dict[str, object] = {
+TYPES: dict[str, object] = {"boolean": True, "integer": 1, "number": 1.5, "array": [], "object": {}}
+FORMATS: dict[str, object] = {
     "date": "2030-01-02",
     "date-time": "2030-01-02T03:04:05Z",
     "uuid": "0199b2c4-8f7e-7c3a-9d51-3f0a6b1c2d4e",
@@ -34,4 +34,4 @@ def _value(document: dict[str, Any], schema: dict[str, Any]) -> object:
             return schema[given][0]
     if "anyOf" in schema:
         return _value(document, schema["anyOf"][0])
-    return BY_FORMAT.get(schema.get("format", "")) or BY_TYPE.get(schema["type"], "sample")
+    return FORMATS.get(schema.get("format", "")) or TYPES.get(schema["type"], "sample")
