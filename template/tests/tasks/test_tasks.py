@@ -150,7 +150,8 @@ def test_the_list_is_newest_first_and_only_the_callers(
 
 
 def test_pages_join_without_gap_or_overlap(alice: httpx2.Client) -> None:
-    ids = [create(alice, completed=number % 2 == 0)["id"] for number in range(5)][::-1]
+    tasks = [create(alice, title=str(n), completed=n % 2 == 0) for n in range(5)]
+    ids = [task["id"] for task in tasks][::-1]
     assert pages(alice, limit=2) == [ids[:2], ids[2:4], ids[4:]]
     assert pages(alice, completed=True, limit=2) == [[ids[0], ids[2]], [ids[4]]]
     assert pages(alice, completed=False) == [[ids[1], ids[3]]]
