@@ -50,6 +50,7 @@ OVER_HTTP = (
     "tests/tasks",
 )
 IN_THE_DATABASE = "tests/kit/test_row_security.py"
+STATEMENTS = f"{INVARIANTS}::test_each_statement_names_the_user"
 CATALOGUE = f"{INVARIANTS}::test_every_table_of_users_keeps_them_apart"
 
 
@@ -189,10 +190,19 @@ def test_there_is_a_mutation_for_each_filter(project: Project) -> None:
     assert found == ["OF_USER = col(Task.user_id) == OWNER", f"OF_USER_BY_ID = (OF_USER, {BY_ID})"]
 
 
-def test_row_security_holds_without_any_filter(project: Project) -> None:
+def test_row_security_holds_without_any_filter_and_a_test_notices(project: Project) -> None:
     """So it holds without one of them, too: each is a statement of its own."""
     with mutated(project, *FILTERS.values()):
-        assert not failures(project, *OVER_HTTP, OF_THE_KIT, IN_THE_DATABASE)
+        assert failures(project, *OVER_HTTP, OF_THE_KIT, IN_THE_DATABASE) == {STATEMENTS}
+
+
+@pytest.mark.parametrize("mutation", FILTERS.values(), ids=list(FILTERS))
+def test_a_test_names_the_statement_without_its_filter(
+    project: Project, mutation: Mutation
+) -> None:
+    with mutated(project, mutation):
+        said = run(project, "pytest", STATEMENTS).stdout
+    assert re.search(r"app/tasks/repository.py: [A-Z]+ needs OF_USER", said)
 
 
 @pytest.mark.parametrize("mutation", [OPEN, DISABLED], ids=["open", "disabled"])

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from datetime import date, datetime
 from decimal import Decimal
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -14,10 +15,12 @@ import pytest
 from alembic import command
 from fastapi import FastAPI
 from fastapi.routing import APIRoute, iter_route_contexts
-from sqlalchemy import Connection, MetaData, NullPool, create_engine, exc, func, inspect
+from sqlalchemy import Connection, MetaData, NullPool, Table, create_engine, exc, func, inspect
+from sqlalchemy.sql import ClauseElement, visitors
 
+from kit.database import OWNER
 from kit.database_url import parse_url
-from kit.migrations import ROLE_FAULTS, scripts
+from kit.migrations import ROLE_FAULTS, owned_tables, scripts
 from kit.testing.fixtures import NewUser
 from kit.testing.layers import mistakes
 from kit.testing.samples import sample_body
@@ -91,6 +94,17 @@ def anonymous(response: httpx2.Response) -> object:
 def test_a_module_uses_only_what_its_layer_may() -> None:
     found = {str(f): mistakes(f.name, f.read_text("utf-8")) for f in Path("app").rglob("*.py")}
     assert {file: wrong for file, wrong in found.items() if wrong} == {}
+
+
+def test_each_statement_names_the_user() -> None:
+    """Row security hides a missing filter from every other test."""
+    for path in Path("app").rglob("repository.py"):
+        module = import_module(".".join(path.with_suffix("").parts))
+        for name, value in vars(module).items():
+            parts = [*visitors.iterate(value)] if isinstance(value, ClauseElement) else []
+            tables = {part.name for part in parts if isinstance(part, Table)}
+            owners = [part for part in parts if getattr(part, "key", None) == OWNER.key]
+            assert owners or not tables & {*owned_tables()}, f"{path}: {name} needs OF_USER."
 
 
 def test_every_table_of_users_keeps_them_apart(database_url: str) -> None:
