@@ -14,12 +14,12 @@ from hooks.rendering import TEMPLATE
 
 BUDGETS = {
     "kit, what runs": 1_024,
-    "kit.testing": 295,
+    "kit.testing": 296,
     "kit.dev": 221,
     "app": 240,
     "app/tasks": 150,
     "tests": 220,
-    "all": 1_864,
+    "all": 1_865,
 }
 FOLDERS = {
     "kit.testing": "kit/src/kit/testing",

@@ -16,7 +16,8 @@ from alembic import command
 from fastapi import FastAPI
 from fastapi.routing import APIRoute, iter_route_contexts
 from sqlalchemy import Connection, MetaData, NullPool, Table, create_engine, exc, func, inspect
-from sqlalchemy.sql import ClauseElement, visitors
+from sqlalchemy.sql.expression import SelectBase, UpdateBase
+from sqlalchemy.sql.visitors import iterate
 
 from kit.database import OWNER
 from kit.database_url import parse_url
@@ -101,7 +102,7 @@ def test_each_statement_names_the_user() -> None:
     for path in Path("app").rglob("repository.py"):
         module = import_module(".".join(path.with_suffix("").parts))
         for name, value in vars(module).items():
-            parts = [*visitors.iterate(value)] if isinstance(value, ClauseElement) else []
+            parts = [*iterate(value)] if isinstance(value, SelectBase | UpdateBase) else []
             tables = {part.name for part in parts if isinstance(part, Table)}
             owners = [part for part in parts if getattr(part, "key", None) == OWNER.key]
             assert owners or not tables & {*owned_tables()}, f"{path}: {name} needs OF_USER."
