@@ -16,8 +16,7 @@ from alembic import command
 from fastapi import FastAPI
 from fastapi.routing import APIRoute, iter_route_contexts
 from sqlalchemy import Connection, MetaData, NullPool, Table, create_engine, exc, func, inspect
-from sqlalchemy.sql.expression import SelectBase, UpdateBase
-from sqlalchemy.sql.visitors import iterate
+from sqlalchemy.sql import Executable, visitors
 
 from kit.database import OWNER
 from kit.database_url import parse_url
@@ -102,10 +101,12 @@ def test_each_statement_names_the_user() -> None:
     for path in Path("app").rglob("repository.py"):
         module = import_module(".".join(path.with_suffix("").parts))
         for name, value in vars(module).items():
-            parts = [*iterate(value)] if isinstance(value, SelectBase | UpdateBase) else []
-            tables = {part.name for part in parts if isinstance(part, Table)}
-            owners = [part for part in parts if getattr(part, "key", None) == OWNER.key]
-            assert owners or not tables & {*owned_tables()}, f"{path}: {name} needs OF_USER."
+            is_statement = isinstance(value, Executable)
+            parts = [*visitors.iterate(value)] if is_statement else []
+            tables = [getattr(part, "table", part) for part in parts]
+            owned = {table.name for table in tables if isinstance(table, Table)} & {*owned_tables()}
+            keys = {getattr(part, "key", None) for part in parts}
+            assert not owned or OWNER.key in keys, f"{path}: {name} names no OWNER."
 
 
 def test_every_table_of_users_keeps_them_apart(database_url: str) -> None:
