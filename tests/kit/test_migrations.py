@@ -216,17 +216,17 @@ VALUES ('alice', gen_random_uuid(), 'Buy milk', '', false)"""
         (
             "class TaskBase(SQLModel):",
             "class TaskBase(SQLModel):\n    urgent: bool",
-            'column "urgent" of relation "task" contains null values. A new column',
+            'column "urgent" of relation "task" contains null values. Change the rows',
         ),
         (
             "unique(",
             'unique("title"), unique(',
-            'could not create unique index "uq_task_user_id_title". Change those rows',
+            'could not create unique index "uq_task_user_id_title". Change the rows',
         ),
         (
             "max_length=200",
             "max_length=7",
-            "value too long for type character varying(7). Change those rows",
+            "value too long for type character varying(7). Change the rows",
         ),
     ],
 )

@@ -37,8 +37,7 @@ PATIENCE = 60
 ROW_SECURITY = Path(__file__).with_name("row_security.sql").read_text("utf-8")
 ROLE_FAULTS = Path(__file__).with_name("role_faults.sql").read_text("utf-8")
 
-HINTS = {"23502": "A new column that may not be null needs a server_default, in downgrade() too."}
-"""SQLSTATE, not_null_violation: what to do about rows that a revision does not fit."""
+HINT = "Change the rows or the revision. NOT NULL needs a server_default, in downgrade() too."
 
 logger = logging.getLogger("alembic.runtime.migration")
 
@@ -180,9 +179,8 @@ def _migrate(command: str) -> None:
     """
     try:
         context.run_migrations()
-    except (DataError, IntegrityError) as error:  # rows are in the way
-        hint = HINTS.get(getattr(error.orig, "pgcode", ""), "Change those rows first.")
-        raise SystemExit(f"{reason_of(error)}. {hint}") from None
+    except (DataError, IntegrityError) as error:  # rows may be in the way
+        raise SystemExit(f"{reason_of(error)}. {HINT}") from None
     if command == "upgrade":
         tables = ", ".join(f"""'"{name}"'""" for name in owned_tables())
         step = ROW_SECURITY.replace("ROLE_FAULTS", ROLE_FAULTS)
