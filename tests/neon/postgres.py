@@ -143,7 +143,7 @@ class Postgres:
         until(waits)
 
     def connections(self, database: str = "%") -> int:
-        """Those of the service, or of all that are no superusers."""
+        """Those of the owner, to one database or to all."""
         return self._count("count(*)", database)
 
     def terminate_connections(self, database: str) -> int:

@@ -36,7 +36,8 @@ CONFLICTS = {"23505", "23503", "23P01"}
 # undefined_table, undefined_column: the database is not migrated yet.
 UNDEFINED = {"42P01", "42703"}
 
-# invalid_parameter_value: the same, if it is the users' role that does not exist.
+# invalid_parameter_value: the same, if the users' role does not exist. A server whose messages are
+# not English leaves it a 500.
 NO_ROLE = "22023"
 
 # read_only_sql_transaction, after a failover.
